@@ -1,0 +1,31 @@
+/** A lowercase UUIDv7 (RFC 9562 §5.7); 16 bytes in every store, this text elsewhere. Ordered by creation, guessable only in time. */
+export type ExecutionId = string;
+
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** @param random ten bytes of chance, of which six bits make way for version and variant. */
+export function uuidV7(nowMs: number, random: Uint8Array): ExecutionId {
+  const time = Math.floor(nowMs).toString(16).padStart(12, "0");
+  const at = (i: number): number => random[i] ?? 0;
+  const h = (byte: number): string => hex[byte & 0xff] ?? "00";
+  return `${time.slice(0, 8)}-${time.slice(8)}-${h(0x70 | (at(0) & 0x0f))}${h(at(1))}-${h(0x80 | (at(2) & 0x3f))}${h(at(3))}-${h(at(4))}${h(at(5))}${h(at(6))}${h(at(7))}${h(at(8))}${h(at(9))}`;
+}
+
+const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const isUuid = (text: string): boolean => pattern.test(text);
+
+export function uuidToBytes(id: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const digits = id.replaceAll("-", "");
+  for (let i = 0; i < 16; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+export function uuidFromBytes(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+    text += hex[bytes[i] ?? 0];
+  }
+  return text;
+}

@@ -1,0 +1,23 @@
+// A script is a conversation with a database inside a transaction that someone else holds: it yields statements and is
+// handed their rows. So one text serves the user's synchronous client and the asynchronous one, and both are tested once.
+
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+export type Row = Readonly<Record<string, unknown>>;
+export type Script<T> = Generator<Statement, T, readonly Row[]>;
+
+export async function runScript<T>(script: Script<T>, query: (statement: Statement) => PromiseLike<readonly Row[]> | readonly Row[]): Promise<T> {
+  for (let turn = script.next(); ; ) {
+    if (turn.done) return turn.value;
+    turn = script.next(await query(turn.value));
+  }
+}
+
+export function runScriptSync<T>(script: Script<T>, query: (statement: Statement) => readonly Row[]): T {
+  for (let turn = script.next(); ; ) {
+    if (turn.done) return turn.value;
+    turn = script.next(query(turn.value));
+  }
+}

@@ -1,0 +1,186 @@
+// The engine's first schema. Append-only: a later change is a later file.
+// Ids are UUIDv7 (16 bytes). Times are epoch milliseconds of the database's clock in BIGINT. Values are enveloped bytes.
+// {statuses}, {phases} … are filled in from core's state table, so that the CHECKs cannot differ from the code.
+import { phases, reasons, statuses } from "../../../core/execution.ts";
+import { roles, stepKinds } from "../../../core/journal.ts";
+import { blockingStrategies } from "../../../core/store.ts";
+
+const oneOf = (values: readonly string[]): string => values.map((value) => `'${value}'`).join(", ");
+
+export const name = "0001-initial";
+
+export const sql: string = `
+CREATE FUNCTION makegood.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
+  AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+
+-- The guard row: narrow, locked by every fenced write. Payload, journal and outcome live elsewhere.
+CREATE TABLE makegood.execution (
+  id              uuid PRIMARY KEY,
+  namespace       text COLLATE "C" NOT NULL,
+  job             text COLLATE "C" NOT NULL,
+  version         integer NOT NULL,
+  key             text COLLATE "C",                    -- business key; unique through execution_key
+  round           integer NOT NULL DEFAULT 0,
+  status          text COLLATE "C" NOT NULL CHECK (status IN (${oneOf(statuses)})),
+  phase           text COLLATE "C" NOT NULL DEFAULT 'open' CHECK (phase IN (${oneOf(phases)})),
+  reason          text COLLATE "C" CHECK (reason IN (${oneOf(reasons)})),
+  cancel          text COLLATE "C" CHECK (cancel IN (${oneOf(reasons)})),
+  token           integer NOT NULL DEFAULT 0,          -- never falls, kept when terminal
+  worker          uuid,
+  wake_at         bigint,                              -- ready: since when; waiting: at the latest when; null: by a message only
+  inbox           integer NOT NULL DEFAULT 0,
+  priority        smallint NOT NULL,
+  "group"         text COLLATE "C",
+  concurrency_key text COLLATE "C",
+  blocking        text COLLATE "C" CHECK (blocking IN (${oneOf(blockingStrategies)})),
+  slot            text COLLATE "C" CHECK (slot IN ('wanted', 'held')),
+  parent          uuid,
+  crash_count     smallint NOT NULL DEFAULT 0,
+  crash_seq       integer NOT NULL DEFAULT -1,
+  created_at      bigint NOT NULL,
+  deadline_at     bigint,
+  ended_at        bigint,
+  retain_ms       bigint NOT NULL,
+  prune_at        bigint
+);
+CREATE INDEX execution_ready   ON makegood.execution (namespace, job, version, priority, wake_at) WHERE status = 'ready';
+CREATE INDEX execution_due     ON makegood.execution (namespace, wake_at) WHERE status = 'waiting' AND wake_at IS NOT NULL;
+CREATE INDEX execution_running ON makegood.execution (worker) WHERE status = 'running';
+CREATE INDEX execution_blocked ON makegood.execution (namespace, job, concurrency_key, priority, id) WHERE slot = 'wanted' AND status = 'waiting' AND wake_at IS NULL;
+CREATE INDEX execution_child   ON makegood.execution (parent) WHERE parent IS NOT NULL;
+CREATE INDEX execution_prune   ON makegood.execution (namespace, prune_at) WHERE prune_at IS NOT NULL;
+
+-- Written once at the start, never changed.
+CREATE TABLE makegood.payload (
+  execution_id  uuid PRIMARY KEY,
+  input         bytea,
+  root          uuid NOT NULL,
+  trace_context text,
+  actor         text NOT NULL                          -- kind:id
+);
+
+-- Written once, with the decision (confirm) or the end. No row: completed with undefined and nothing undone.
+CREATE TABLE makegood.outcome (
+  execution_id uuid PRIMARY KEY,
+  result       bytea,
+  error        bytea,
+  undone_count integer NOT NULL DEFAULT 0
+);
+
+-- The one place where a business key is unique. Outlives the execution; "round" makes (namespace, job, key, round) unique.
+CREATE TABLE makegood.execution_key (
+  namespace    text COLLATE "C" NOT NULL,
+  job          text COLLATE "C" NOT NULL,
+  key          text COLLATE "C" NOT NULL,
+  round        integer NOT NULL DEFAULT 0,
+  execution_id uuid NOT NULL,
+  fingerprint  text COLLATE "C" NOT NULL,
+  retain_ms    bigint NOT NULL,
+  status       text COLLATE "C",                       -- set when retention takes the execution, with prune_at
+  prune_at     bigint,
+  PRIMARY KEY (namespace, job, key)
+);
+CREATE INDEX execution_key_prune ON makegood.execution_key (namespace, prune_at) WHERE prune_at IS NOT NULL;
+
+-- One row per settled step and role; insert only.
+CREATE TABLE makegood.journal (
+  execution_id uuid NOT NULL,
+  step         text COLLATE "C" NOT NULL,              -- name, or name:id
+  role         text COLLATE "C" NOT NULL CHECK (role IN (${oneOf(roles)})),
+  kind         text COLLATE "C" NOT NULL CHECK (kind IN (${oneOf(stepKinds)})),
+  seq          integer NOT NULL,                       -- order of delivery to the function
+  started      integer NOT NULL,                       -- order of calls; undone in reverse
+  attempt      integer NOT NULL,
+  state        text COLLATE "C" NOT NULL CHECK (state IN ('done', 'refused', 'failed')),
+  body         bytea,
+  at           bigint NOT NULL,
+  token        integer NOT NULL,                       -- who wrote it
+  actor        text,
+  PRIMARY KEY (execution_id, step, role)
+);
+
+CREATE TABLE makegood.attempt (
+  execution_id uuid NOT NULL,
+  step         text COLLATE "C" NOT NULL,
+  role         text COLLATE "C" NOT NULL,
+  attempt      integer NOT NULL,
+  token        integer NOT NULL,
+  at           bigint NOT NULL,
+  next_at      bigint NOT NULL,
+  is_unknown   boolean NOT NULL,
+  is_counted   boolean NOT NULL DEFAULT true,
+  error        bytea,
+  PRIMARY KEY (execution_id, step, role, attempt, token)
+);
+
+CREATE TABLE makegood.signal (
+  execution_id uuid NOT NULL,
+  signal_id    text COLLATE "C" NOT NULL,
+  name         text COLLATE "C" NOT NULL,
+  payload      bytea,
+  at           bigint NOT NULL,
+  taken_by     text,                                   -- step
+  PRIMARY KEY (execution_id, signal_id)
+);
+
+CREATE TABLE makegood.slot (
+  namespace       text COLLATE "C" NOT NULL,
+  job             text COLLATE "C" NOT NULL,
+  concurrency_key text COLLATE "C" NOT NULL,
+  execution_id    uuid NOT NULL,
+  PRIMARY KEY (namespace, job, concurrency_key)
+);
+
+CREATE TABLE makegood.worker (
+  id          uuid PRIMARY KEY,                        -- fresh per process start
+  namespace   text COLLATE "C" NOT NULL,
+  name        text COLLATE "C" NOT NULL,               -- stable
+  jobs        jsonb NOT NULL,                          -- [[job, version], …]
+  started_at  bigint NOT NULL,
+  lease_until bigint NOT NULL
+);
+CREATE INDEX worker_name ON makegood.worker (namespace, name);
+
+-- What needs a person. The alarm that must go out with it is the same row, until alarmed_at is set.
+CREATE TABLE makegood.incident (
+  id           uuid PRIMARY KEY,
+  namespace    text COLLATE "C" NOT NULL,
+  execution_id uuid NOT NULL,
+  code         text COLLATE "C" NOT NULL,
+  step         text,
+  error        bytea,
+  opened_at    bigint NOT NULL,
+  alarmed_at   bigint,
+  closed_at    bigint,
+  closed_by    text
+);
+CREATE INDEX incident_open ON makegood.incident (namespace, opened_at) WHERE closed_at IS NULL;
+CREATE INDEX incident_execution ON makegood.incident (execution_id);
+
+CREATE TABLE makegood.audit (
+  id           uuid PRIMARY KEY,
+  namespace    text COLLATE "C" NOT NULL,
+  execution_id uuid NOT NULL,
+  verb         text COLLATE "C" NOT NULL,
+  actor_kind   text COLLATE "C" NOT NULL,
+  actor_id     text COLLATE "C" NOT NULL,
+  note         text,
+  at           bigint NOT NULL
+);
+CREATE INDEX audit_execution ON makegood.audit (execution_id, id);
+
+CREATE TABLE makegood.progress (
+  execution_id uuid PRIMARY KEY,
+  fraction     double precision NOT NULL,
+  note         text
+);
+
+CREATE TABLE makegood.search_attribute (
+  execution_id uuid NOT NULL,
+  namespace    text COLLATE "C" NOT NULL,
+  name         text COLLATE "C" NOT NULL,
+  value        text COLLATE "C" NOT NULL,
+  PRIMARY KEY (execution_id, name)
+);
+CREATE INDEX search_attribute_value ON makegood.search_attribute (namespace, name, value, execution_id);
+`;

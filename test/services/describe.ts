@@ -1,0 +1,48 @@
+/** For test files: `describe` that is skipped, with the reason in its title, where the service is missing. */
+import { afterAll, beforeAll, describe, inject } from "vitest";
+import { createDatabase, type PostgresServer, startPostgres, type TestDatabase } from "./postgres.ts";
+
+/**
+ * Tests on the shared server, with a fresh database for this block. `database.url` may be read inside tests and hooks.
+ *
+ *     describeWithPostgres("the claim", (database) => {
+ *       it("is exclusive", async () => { const pool = new pg.Pool({ connectionString: database.url }); … });
+ *     });
+ */
+export function describeWithPostgres(name: string, define: (database: { readonly url: string }) => void): void {
+  const serverUrl = inject("postgresUrl");
+  describe.skipIf(serverUrl === null)(titled(name, serverUrl === null), () => {
+    let database: TestDatabase | undefined;
+    beforeAll(async () => {
+      database = await createDatabase(serverUrl ?? "");
+    });
+    afterAll(() => database?.drop());
+    define({
+      get url() {
+        return started(database).url;
+      },
+    });
+  });
+}
+
+/** Tests that restart, freeze or kill their server: a private one for this block. Its url stays the same throughout. */
+export function describeWithOwnPostgres(name: string, define: (server: () => PostgresServer) => void): void {
+  const isMissing = inject("ownPostgresMissing") !== null;
+  describe.skipIf(isMissing)(titled(name, isMissing), () => {
+    let server: PostgresServer | undefined;
+    beforeAll(async () => {
+      server = await startPostgres();
+    });
+    afterAll(() => server?.close());
+    define(() => started(server));
+  });
+}
+
+function titled(name: string, isMissing: boolean): string {
+  return isMissing ? `${name} (skipped: no PostgreSQL)` : name;
+}
+
+function started<T>(it: T | undefined): T {
+  if (it === undefined) throw new Error("Expected to be read inside a test or hook, found outside; read it there.");
+  return it;
+}

@@ -1,0 +1,26 @@
+/** Before all tests: starts the shared servers and tells the test files where they are. */
+import type { TestProject } from "vitest/node";
+import { postgresService, startPostgres } from "./postgres.ts";
+import { announceMissing, findPrivateService, findService } from "./service.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** The shared server, for `createDatabase`; null if there is none and its tests are skipped. */
+    postgresUrl: string | null;
+    /** Why a test cannot start a server of its own; null if it can. */
+    ownPostgresMissing: string | null;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const own = findPrivateService(postgresService);
+  const shared = findService(postgresService);
+  if (shared.kind === "missing") announceMissing("PostgreSQL", shared.reason);
+  else if (own.kind === "missing") announceMissing("a PostgreSQL of its own", own.reason);
+  const server = shared.kind === "binaries" ? await startPostgres() : undefined;
+  project.provide("postgresUrl", shared.kind === "address" ? shared.url : (server?.url ?? null));
+  project.provide("ownPostgresMissing", own.kind === "missing" ? own.reason : null);
+  return async () => {
+    await server?.close();
+  };
+}

@@ -1,0 +1,48 @@
+import pg from "pg";
+import { expect, inject, it } from "vitest";
+import { describeWithOwnPostgres, describeWithPostgres } from "./describe.ts";
+import { createDatabase } from "./postgres.ts";
+
+describeWithPostgres("the shared PostgreSQL", (database) => {
+  it("commits durably, as production does", async () => {
+    for (const setting of ["fsync", "synchronous_commit", "full_page_writes"]) {
+      expect(await scalar(database.url, `SHOW ${setting}`)).toBe("on");
+    }
+  });
+
+  it("gives a fresh database that is gone after drop", async () => {
+    const another = await createDatabase(inject("postgresUrl") ?? "");
+    expect(await scalar(another.url, "SELECT current_database()")).not.toBe(new URL(database.url).pathname.slice(1));
+    await another.drop();
+    await expect(scalar(another.url, "SELECT 1")).rejects.toThrow("does not exist");
+  });
+});
+
+describeWithOwnPostgres("a PostgreSQL of a test's own", (server) => {
+  it.each(["fast", "immediate", "kill"] as const)("keeps address and data over a restart (%s)", async (mode) => {
+    const { url, pid } = server();
+    await scalar(url, `CREATE TABLE survives_${mode} AS SELECT 42 AS answer`);
+    await server().restart(mode);
+    expect(server().url).toBe(url);
+    expect(server().pid).not.toBe(pid);
+    expect(await scalar(url, `SELECT answer FROM survives_${mode}`)).toBe(42);
+  });
+
+  it("refuses connections while it is stopped", async () => {
+    await server().stop();
+    await expect(scalar(server().url, "SELECT 1")).rejects.toThrow("ECONNREFUSED");
+    await server().start();
+    expect(await scalar(server().url, "SELECT 1")).toBe(1);
+  });
+});
+
+async function scalar(url: string, statement: string): Promise<unknown> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query({ text: statement, rowMode: "array" });
+    return rows[0]?.[0];
+  } finally {
+    await client.end();
+  }
+}
