@@ -140,7 +140,7 @@ export interface JobOptions<I, O> {
   /** Any Standard Schema library. Without it the job takes no input. */
   readonly input?: Schema<I, O>;
   /** The business key: at most one execution per key and round. Without it every start is a new execution. */
-  readonly key?: (input: O) => string;
+  readonly key?: (input: NoInfer<O>) => string;
   /** Raised when the steps change, 1 … 2³¹−1, default 1; a worker claims only versions that it has. */
   readonly version?: number;
   /** Overall, from the moment it may first run; before the pivot it turns back, after it parks. Default: none. */
@@ -153,8 +153,8 @@ export interface JobOptions<I, O> {
   readonly onFailure?: "compensate" | "park";
   /** 0 (first) … 9, default 5. */
   readonly priority?: number;
-  readonly group?: string | ((input: O) => string);
-  readonly concurrency?: BlockingStrategy | Concurrency<O>;
+  readonly group?: string | ((input: NoInfer<O>) => string);
+  readonly concurrency?: BlockingStrategy | Concurrency<NoInfer<O>>;
   /** How long an ended execution is kept. Default 30 d. */
   readonly retention?: Duration;
   /** How long its key answers after that. Default 90 d. */
@@ -162,11 +162,12 @@ export interface JobOptions<I, O> {
   /** Schema paths never shown in a log or error text: `"card.number"`, `"lines.*.iban"`. */
   readonly redact?: readonly string[];
   /** To find executions by: name → value, both at most 255 bytes. */
-  readonly attributes?: (input: O) => Readonly<Record<string, string>>;
+  readonly attributes?: (input: NoInfer<O>) => Readonly<Record<string, string>>;
   readonly effect?: Effect;
 }
 
-export type Handler<O, R> = (ctx: Context, input: O) => Awaitable<R>;
+/** The schema alone says what the input is: an annotation of the parameter that the schema does not back is refused. */
+export type Handler<O, R> = (ctx: Context, input: NoInfer<O>) => Awaitable<R>;
 
 /** A definition: what may be run. `R` is what its result is after storing. */
 export interface Job<I, O, R> {

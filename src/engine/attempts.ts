@@ -1,0 +1,102 @@
+// Attempts of one step or one undo: how often, how far apart, how long each may take, and what a failure proves.
+import { isRefusal, type StoredError, StepTimedOutError } from "../core/errors.ts";
+import { toMs } from "../core/duration.ts";
+import type { StepInfo } from "../core/job.ts";
+import type { Role } from "../core/journal.ts";
+import type { Awaitable } from "../core/participant.ts";
+import { decideAfterFailure, type ResolvedRetry } from "../core/retry.ts";
+import type { Call } from "./calls.ts";
+import type { Run } from "./run.ts";
+
+export type Tried<T> =
+  | { readonly kind: "ok"; readonly value: T; readonly attempt: number }
+  /** `isUnknown`: the last attempt may have taken effect. */
+  | { readonly kind: "failed"; readonly error: StoredError; readonly attempt: number; readonly isUnknown: boolean }
+  /** The run ended, turned back, or is not mine any more: nothing follows. */
+  | { readonly kind: "void" };
+
+/** What one attempt came to. `isUnknown`: it may have taken effect. `free`: the infrastructure failed; repeated without spending an attempt, within reason. */
+export type Try<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  | { readonly kind: "failed" | "free"; readonly error: unknown; readonly isUnknown: boolean }
+  | { readonly kind: "void" };
+
+const maxFreeRepeats = 20;
+const freePauseMs = 25;
+
+export interface AttemptPlan {
+  readonly role: Exclude<Role, "due">;
+  readonly policy: ResolvedRetry;
+  /** No attempt begins this long after the first one; null = no window. */
+  readonly windowMs: number | null;
+  /** Whether another attempt may still begin. */
+  readonly mayGoOn: () => boolean;
+}
+
+/** Tries until it succeeds, the policy ends it, or the run does. Never rejects for what the user's code does. */
+export async function attempting<T>(run: Run, call: Call, plan: AttemptPlan, once: (attempt: number) => Promise<Try<T>>): Promise<Tried<T>> {
+  const { clock, random } = run.env;
+  const past = run.attempts.get(`${plan.role} ${call.step}`) ?? [];
+  const last = past[past.length - 1];
+  const firstAt = past[0]?.at ?? clock.now();
+  const isAction = plan.role === "action" || plan.role === "try";
+  if (isAction && past.some((attempt) => attempt.isUnknown)) call.isUnknown = true;
+  if (last !== undefined && last.nextAt > clock.now()) await run.restUntil(last.nextAt);
+  let attempt = (last?.attempt ?? 0) + 1;
+  for (let freeCount = 0; plan.mayGoOn(); ) {
+    const wasUnknown = call.isUnknown;
+    // While it is in flight nobody can say that it did not happen.
+    if (isAction) call.isUnknown = true;
+    const tried = await once(attempt);
+    if (tried.kind === "void") return tried;
+    if (tried.kind === "ok") return { ...tried, attempt };
+    if (isAction && !tried.isUnknown) call.isUnknown = wasUnknown;
+    if (tried.kind === "free" && ++freeCount <= maxFreeRepeats) {
+      await run.restUntil(clock.now() + freePauseMs * freeCount * (0.5 + random.next() / 2));
+      continue;
+    }
+    const { isUnknown } = tried;
+    const error = run.storedError(tried.error);
+    const nowMs = clock.now();
+    const deadlineMs = plan.windowMs === null ? undefined : firstAt + plan.windowMs;
+    const next = decideAfterFailure(plan.policy, { attempt, error, random: random.next(), nowMs, deadlineMs });
+    if (next.kind === "stop") return { kind: "failed", error, attempt, isUnknown };
+    if (!plan.mayGoOn()) return { kind: "void" };
+    run.noteAttempt({ step: call.step, role: plan.role, attempt, at: nowMs, nextAt: next.atMs, isUnknown, error: run.encodeError(error) });
+    run.env.log.debug({ executionId: run.id, step: call.step, role: plan.role, attempt, code: error.code, nextInMs: next.atMs - nowMs }, error.message);
+    await run.restUntil(next.atMs);
+    attempt++;
+    freeCount = 0;
+  }
+  return { kind: "void" };
+}
+
+/** Calls the user's function, for at most `timeoutMs` (0 = no limit). A late result is void; the signal tells the function. */
+export async function calling<T>(run: Run, call: Call, role: Exclude<Role, "due">, attempt: number, timeoutMs: number, body: (info: StepInfo) => Awaitable<T>): Promise<Try<T>> {
+  const abort = new AbortController();
+  const giveUp = (): void => abort.abort(run.signal.reason);
+  run.signal.addEventListener("abort", giveUp, { once: true });
+  let cancelTimer: (() => void) | undefined;
+  try {
+    const info = run.infoFor(call, role, attempt, abort.signal);
+    const work = Promise.resolve().then(() => body(info));
+    if (timeoutMs === 0) return { kind: "ok", value: await work };
+    const value = await new Promise<T>((resolve, reject) => {
+      work.then(resolve, reject);
+      cancelTimer = run.env.clock.after(timeoutMs, () => {
+        const error = new StepTimedOutError(call.step, timeoutMs);
+        abort.abort(error);
+        reject(error);
+      });
+    });
+    return { kind: "ok", value };
+  } catch (error) {
+    return { kind: "failed", error, isUnknown: !isRefusal(error) };
+  } finally {
+    cancelTimer?.();
+    run.signal.removeEventListener("abort", giveUp);
+  }
+}
+
+export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefined, call: Call): number =>
+  timeout === undefined ? run.attemptTimeoutMs : toMs(timeout, `timeout of step ${call.step}`);

@@ -1,0 +1,68 @@
+// Forward with TCC: the decision is recorded (phase confirming), then every branch is confirmed in the order of its start,
+// each repeated until acknowledged. A branch that refuses for good parks the execution: it is never canceled after the decision.
+import { CatalogError } from "../core/errors.ts";
+import { resolveRetry } from "../core/retry.ts";
+import { attempting, calling, type Try, timeoutOf } from "./attempts.ts";
+import type { Call } from "./calls.ts";
+import { mapMaybe, markOf, own, persist } from "./perform.ts";
+import type { Run } from "./run.ts";
+
+const patientAttempts = 50;
+
+/** @param result what the function returned; undefined when the decision was found recorded. */
+export function confirmBranches(run: Run, result?: Uint8Array | null): Promise<void> {
+  return run.whileActive(async () => {
+    const branches = [...run.calls.values()].filter((call) => call.role === "try" && !run.rows.get(call.step)?.has("confirm")).sort((a, b) => a.started - b.started);
+    for (const call of branches) {
+      const confirmed = await confirmOne(run, call);
+      if (confirmed.kind === "void" || run.isDead) return;
+      if (confirmed.kind === "failed") return run.park({ code: confirmed.error.retryable ? "ATTEMPTS_EXHAUSTED" : confirmed.error.code, step: call.step, error: run.encodeError(confirmed.error) });
+      if (confirmed.value === "recorded") continue;
+      const row = run.newRow(call, "confirm", "done", null, confirmed.attempt);
+      const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
+      if (answer.kind !== "done") return;
+      run.keep(row);
+    }
+    if (!run.isDead) await run.complete(undefined, result);
+  });
+}
+
+async function confirmOne(run: Run, call: Call): Promise<ReturnType<typeof attempting<"ran" | "recorded">> extends Promise<infer T> ? T : never> {
+  const { ask } = call;
+  if (ask.kind !== "tcc" && ask.kind !== "tcc-tx") throw new CatalogError("INVARIANT", "confirm of a call that is no branch", {});
+  const tried = run.rows.get(call.step)?.get("try");
+  const result = run.env.formats.result.decode(tried?.body ?? null);
+  const policy = resolveRetry(ask.branch.retry, resolveRetry({ maxAttempts: patientAttempts }, run.retry), `retry of branch ${call.step}`);
+  const plan = { role: "confirm", policy, windowMs: null, mayGoOn: () => !run.isDead } as const;
+  if (ask.kind === "tcc")
+    return attempting(run, call, plan, async (attempt): Promise<Try<"ran" | "recorded">> => {
+      const { branch } = ask;
+      const called = await calling(run, call, "confirm", attempt, timeoutOf(run, branch.timeout, call), (info) => branch.confirm({ key: info.key, attempt: info.attempt, signal: info.signal, headers: info.headers, result } as never));
+      return called.kind === "ok" ? { kind: "ok", value: "ran" } : called;
+    });
+  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
+  if (isOwn === undefined) return { kind: "void" };
+  return attempting(run, call, plan, async (attempt): Promise<Try<"ran" | "recorded">> => {
+    const body = (tx: unknown, value: unknown): unknown => ask.branch.confirm(tx, value, run.infoFor(call, "confirm", attempt, run.signal));
+    if (isOwn) {
+      const outcome = await own(run, call, ask.on, "forward", () => run.newRow(call, "confirm", "done", null, attempt), (tx) => mapMaybe(body(tx, result), () => ({ bytes: null, value: undefined })));
+      if (outcome.kind !== "landed") return outcome;
+      run.voided(outcome.place);
+      run.keep(outcome.row);
+      return { kind: "ok", value: "recorded" };
+    }
+    const began = await ask.on.confirm(markOf(run, call), (tx, bytes) => body(tx, run.env.formats.result.decode(bytes)) as void);
+    switch (began.kind) {
+      case "confirmed":
+      case "already":
+        return { kind: "ok", value: "ran" };
+      case "missing":
+        return { kind: "failed", error: new CatalogError("INVARIANT", `branch ${call.step} was decided, but its participant knows of no reservation`, { step: call.step }), isUnknown: false };
+      case "threw":
+        return { kind: "failed", error: began.error, isUnknown: false };
+      case "unavailable":
+      case "unknown":
+        return { kind: "free", error: began.error, isUnknown: false };
+    }
+  });
+}

@@ -1,0 +1,112 @@
+// The face that a run shows to the job's function.
+import { type Duration, toMs } from "../core/duration.ts";
+import { CatalogError, OptionError } from "../core/errors.ts";
+import type { AnyJob, Context, SignalOf, StepName } from "../core/job.ts";
+import { fingerprint } from "../core/keys.ts";
+import { checkOptions } from "../core/options.ts";
+import type { Participant } from "../core/participant.ts";
+import type { Log } from "../core/ports.ts";
+import { validateInput } from "../core/schema.ts";
+import type { Ask, ErasedBranch, ErasedRemote, ErasedTx, ErasedTxBranch } from "./calls.ts";
+import { prepare } from "./prepare.ts";
+import { randomSequence } from "./random-sequence.ts";
+import type { Run } from "./run.ts";
+
+interface WaitOptions {
+  readonly timeout?: Duration;
+  readonly name?: StepName;
+}
+interface StartOptions {
+  readonly delay?: Duration;
+  readonly name?: StepName;
+  readonly onUndo?: "cancel" | "leave";
+}
+// biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction; the public types have checked it
+type AnyParticipant = Participant<any>;
+
+export function createContext(run: Run): Context {
+  const { claimed } = run;
+  const random = randomSequence(run.env.sha256, claimed.id);
+  const context = {
+    executionId: claimed.id,
+    job: claimed.job,
+    key: claimed.key ?? claimed.id,
+    round: claimed.round,
+    get now() {
+      return new Date(run.nowMs);
+    },
+    signal: run.signal,
+    log: logOf(run),
+    random,
+    progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
+    step: (name: StepName, step: ErasedRemote) => run.call(name, checked("step", step, ["run"], { kind: "step", step })),
+    attempt: (name: StepName, step: ErasedRemote) => run.call(name, checked("attempt", step, ["run"], { kind: "attempt", step })),
+    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) => run.call(name, checked("tx", step, ["run"], { kind: "tx", on: portOf(on), step })),
+    tcc: (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
+      const functions = ["try", "confirm", "cancel"];
+      if (run.phase !== "open") return Promise.reject(new CatalogError("PIVOT_MISUSE", "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot", {}));
+      if (args.length === 2) return run.call(args[0], checked("tcc", args[1], functions, { kind: "tcc", branch: args[1] }));
+      return run.call(args[1], checked("tcc", args[2], functions, { kind: "tcc-tx", on: portOf(args[0]), branch: args[2] }));
+    },
+    pivot: () => run.call("pivot", { kind: "pivot" }),
+    sleep: (name: StepName, duration: Duration) => run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") }),
+    waitFor: (signal: SignalOf<unknown>, options: WaitOptions = {}) => {
+      checkOptions(options, ["timeout", "name"], "waitFor");
+      const { schema } = signal;
+      const read = async (payload: unknown): Promise<unknown> => {
+        if (schema === null) return payload;
+        const parsed = await validateInput(schema, payload, { what: `signal ${signal.name}` });
+        if (!parsed.ok) throw parsed.error;
+        return parsed.value;
+      };
+      const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "timeout");
+      return run.call(options.name ?? ["wait for", signal.name], { kind: "wait", signal: signal.name, timeoutMs, read });
+    },
+    start: (job: AnyJob, input: unknown, options: StartOptions = {}) => {
+      checkOptions(options, ["delay", "name", "onUndo"], "start");
+      const ready = prepare(run.env, job, input, {
+        delay: options.delay,
+        actor: { kind: "system", id: `execution:${claimed.id}` },
+        parent: { id: claimed.id, root: claimed.root },
+        traceContext: claimed.traceContext ?? undefined,
+      });
+      ready.catch(() => {});
+      // Named by what is started; a job without a key needs a name of its own for the second one.
+      const ask: Ask = { kind: "start", prepare: () => ready, onUndo: options.onUndo ?? "cancel" };
+      if (options.name !== undefined) return run.call(options.name, ask);
+      return ready.then((child) => run.call(["start", child.key === null ? job.name : readableId(run, `${job.name}/${child.key}`)], ask));
+    },
+  };
+  // The erased signatures above stand for the overloads of Context, which the compiler has checked at the call.
+  return context as unknown as Context;
+}
+
+function portOf(on: AnyParticipant): AnyParticipant["port"] {
+  if (typeof on?.port?.own !== "function") throw new OptionError("participant", "expected a participant made with participant(name, adapter) as the first argument, found something else");
+  return on.port;
+}
+
+function checked<A extends Ask>(verb: string, step: unknown, functions: readonly string[], ask: A): A {
+  for (const name of functions)
+    if (typeof (step as Record<string, unknown> | null | undefined)?.[name] !== "function") throw new OptionError(name, `ctx.${verb}: expected an object with a function ${name}, found ${typeof (step as Record<string, unknown> | null | undefined)?.[name]}`);
+  return ask;
+}
+
+/** Lines carry the execution; during replay they were written before. Marked values of the input are taken out. */
+function logOf(run: Run): Log {
+  const about = { executionId: run.id, job: run.claimed.job, key: run.claimed.key ?? undefined };
+  const clean = (value: unknown): unknown => (typeof value === "string" ? run.scrub(value) : value);
+  const line =
+    (level: keyof Log) =>
+    (fields: object, message?: string): void => {
+      if (run.isReplaying || run.isDead) return;
+      const [given, text] = typeof fields === "string" ? [{}, fields as string] : [fields, message ?? ""];
+      const cleaned = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, clean(value)]));
+      run.env.log[level]({ ...cleaned, ...about }, run.scrub(text).slice(0, run.env.limits.maxLogLineBytes));
+    };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}
+
+const plainId = /^[\x21-\x7e]{1,200}$/;
+/** As it is where it fits a step's id, else its fingerprint. */
+const readableId = (run: Run, text: string): string => (plainId.test(text) ? text : fingerprint(run.env.sha256, text));

@@ -1,0 +1,34 @@
+// What every part of the engine shares in one process: the store, the way to it, the world, and the formats of values.
+import type { ValueFormat } from "../core/envelope.ts";
+import type { ExecutionId } from "../core/ids.ts";
+import type { Sha256 } from "../core/keys.ts";
+import type { Limits } from "../core/limits.ts";
+import type { ParticipantPort } from "../core/participant.ts";
+import type { Clock, Log, Random } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
+import type { Engagements } from "./engagements.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import type { Registry } from "./registry.ts";
+
+export interface Env {
+  readonly namespace: string;
+  readonly store: Store;
+  readonly journal: GroupCommit;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Ids in the order in which they were asked for. */
+  readonly newId: () => ExecutionId;
+  readonly sha256: Sha256;
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly formats: { readonly input: ValueFormat; readonly result: ValueFormat; readonly signal: ValueFormat };
+  readonly registry: Registry;
+  /** Who waits in this process for executions to end. */
+  readonly engagements: Engagements;
+  /** Whether a participant lives in the engine's own database, so that effect and record are one commit. */
+  isOwn(port: ParticipantPort): Promise<boolean>;
+  /** A rest longer than this is spent in the store, not in memory. */
+  readonly suspendAfterMs: number;
+  /** Development switch: every result is delivered by replay. */
+  readonly alwaysReplay: boolean;
+}

@@ -1,0 +1,233 @@
+// Group commit. Every start and every fenced write of this process goes out through here. What arrives while a commit is
+// under way rides in the next one, without a timer; at most `flushLanes` commits are in flight. The store is the authority:
+// nothing is acknowledged before it has committed.
+//
+// Writes of one execution go out one after another, in the order in which they were handed over: a later one waits while
+// an earlier one is in flight, since both would need the same guard row. Records that wait side by side are folded into one.
+//
+// What a failure does to callers:
+//   busy                  sent again in the next flush; the others of the batch are done
+//   STORE_CONFLICT        nothing happened: the batch is repeated, jittered
+//   STORE_UNAVAILABLE     nothing happened: repeated with back-off until the store is back or this is closed
+//   STORE_OUTCOME_UNKNOWN the same batch is repeated; starts and writes are idempotent
+//   anything else         the batch is split until the one bad element is alone; that one's caller gets the error
+import { CatalogError, isCodedError } from "../core/errors.ts";
+import type { Clock, Log, Random } from "../core/ports.ts";
+import type { ExecutionStore, NewExecution, StartOutcome, Write, WriteOutcome } from "../core/store.ts";
+
+export type Settled = Exclude<WriteOutcome, { readonly kind: "busy" }>;
+
+interface PendingStart {
+  readonly execution: NewExecution;
+  readonly resolve: (outcome: StartOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+interface PendingWrite {
+  write: Write;
+  readonly callers: { readonly resolve: (outcome: Settled) => void; readonly reject: (error: unknown) => void }[];
+}
+
+export interface GroupCommitOptions {
+  readonly store: ExecutionStore;
+  readonly lanes: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Elements per commit. */
+  readonly maxBatch?: number;
+}
+
+const busyPauseMs = 2;
+const firstPauseMs = 5;
+const maxPauseMs = 1_000;
+const defaultMaxBatch = 1_000;
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #maxBatch: number;
+  #starts: PendingStart[] = [];
+  /** By execution, in the order of arrival; the first of each list may be in flight. */
+  readonly #writes = new Map<string, PendingWrite[]>();
+  /** Executions whose next write may go out. */
+  #ready: string[] = [];
+  #flights = 0;
+  #isScheduled = false;
+  #isClosed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#maxBatch = options.maxBatch ?? defaultMaxBatch;
+  }
+
+  start(execution: NewExecution): Promise<StartOutcome> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(closed());
+      this.#starts.push({ execution, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  write(write: Write): Promise<Settled> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(closed());
+      const caller = { resolve, reject };
+      const id = write.lease.executionId;
+      const line = this.#writes.get(id);
+      if (line === undefined) {
+        this.#writes.set(id, [{ write, callers: [caller] }]);
+        this.#ready.push(id);
+        this.#schedule();
+        return;
+      }
+      // The head of the line may be in flight; only one behind it, or a head that still waits, can take more on board.
+      const last = line[line.length - 1];
+      if (last !== undefined && (line.length > 1 || this.#ready.includes(id)) && canFold(last.write, write)) {
+        last.write = fold(last.write, write);
+        last.callers.push(caller);
+      } else line.push({ write, callers: [caller] });
+    });
+  }
+
+  /** Whether anything is pending or in flight. */
+  get isIdle(): boolean {
+    return this.#flights === 0 && this.#starts.length === 0 && this.#writes.size === 0;
+  }
+
+  /** Resolves when nothing is pending. */
+  drained(): Promise<void> {
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** What is still pending is rejected with APP_CLOSED; what is in flight ends as the store answers. */
+  close(): void {
+    this.#isClosed = true;
+    for (const start of this.#starts) start.reject(closed());
+    this.#starts = [];
+    for (const id of this.#ready) {
+      for (const pending of this.#writes.get(id) ?? []) for (const caller of pending.callers) caller.reject(closed());
+      this.#writes.delete(id);
+    }
+    this.#ready = [];
+    this.#wakeIdle();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#flights >= this.#options.lanes) return;
+    this.#isScheduled = true;
+    this.#options.clock.soon(() => {
+      this.#isScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#starts.length === 0 && this.#ready.length === 0) return this.#wakeIdle();
+    const starts = this.#starts.splice(0, this.#maxBatch);
+    const ids = this.#ready.splice(0, this.#maxBatch - Math.min(starts.length, this.#maxBatch - 1));
+    const writes: PendingWrite[] = [];
+    for (const id of ids) {
+      const head = this.#writes.get(id)?.[0];
+      if (head !== undefined) writes.push(head);
+    }
+    this.#flights++;
+    void this.#commit(starts, writes).finally(() => {
+      this.#flights--;
+      if (this.#starts.length > 0 || this.#ready.length > 0) this.#schedule();
+      else this.#wakeIdle();
+    });
+    if (this.#starts.length > 0 || this.#ready.length > 0) this.#schedule();
+  }
+
+  async #commit(starts: readonly PendingStart[], writes: readonly PendingWrite[]): Promise<void> {
+    const newExecutions = starts.map((start) => start.execution);
+    const batch = writes.map((pending) => pending.write);
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
+      try {
+        const outcomes = await this.#options.store.commit(newExecutions, batch);
+        for (let i = 0; i < starts.length; i++) starts[i]?.resolve(outcomes.starts[i] as StartOutcome);
+        for (let i = 0; i < writes.length; i++) this.#settle(writes[i] as PendingWrite, outcomes.writes[i] as WriteOutcome);
+        return;
+      } catch (error) {
+        if (this.#isClosed || !isPassing(error)) return this.#split(starts, writes, error);
+        if (pauseMs === maxPauseMs) this.#options.log.warn({ err: error, elements: starts.length + writes.length }, "journal waits for the store");
+        await this.#pause(pauseMs);
+      }
+    }
+  }
+
+  /** One bad element must not fail its neighbors: halves until it is alone. */
+  async #split(starts: readonly PendingStart[], writes: readonly PendingWrite[], error: unknown): Promise<void> {
+    if (this.#isClosed || starts.length + writes.length === 1) {
+      for (const start of starts) start.reject(error);
+      for (const pending of writes) {
+        this.#leave(pending);
+        for (const caller of pending.callers) caller.reject(error);
+      }
+      return;
+    }
+    const half = (n: number): number => Math.ceil(n / 2);
+    if (starts.length > 0 && writes.length > 0) {
+      await this.#commit(starts, []);
+      await this.#commit([], writes);
+    } else {
+      await this.#commit(starts.slice(0, half(starts.length)), writes.slice(0, half(writes.length)));
+      await this.#commit(starts.slice(half(starts.length)), writes.slice(half(writes.length)));
+    }
+  }
+
+  #settle(pending: PendingWrite, outcome: WriteOutcome): void {
+    if (outcome.kind === "busy") {
+      void this.#pause(busyPauseMs).then(() => {
+        this.#ready.push(pending.write.lease.executionId);
+        this.#schedule();
+      });
+      return;
+    }
+    this.#leave(pending);
+    for (const caller of pending.callers) caller.resolve(outcome);
+  }
+
+  /** The head of a line has its answer; the next one may go. */
+  #leave(pending: PendingWrite): void {
+    const id = pending.write.lease.executionId;
+    const line = this.#writes.get(id);
+    if (line === undefined) return;
+    line.shift();
+    if (line.length === 0) this.#writes.delete(id);
+    else this.#ready.push(id);
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { clock, random } = this.#options;
+    return new Promise((resolve) => void clock.after(ms * (0.5 + random.next() / 2), resolve));
+  }
+
+  #wakeIdle(): void {
+    if (!this.isIdle) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const wake of waiting) wake();
+  }
+}
+
+const passing: readonly string[] = ["STORE_CONFLICT", "STORE_UNAVAILABLE", "STORE_OUTCOME_UNKNOWN"];
+/** Whether repeating the same call is right. */
+export const isPassing = (error: unknown): boolean => isCodedError(error) && passing.includes(error.code);
+
+const closed = (): Error => new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
+
+/** Plain records and attempts of the same direction share their fate, so they may share a write. */
+const isPlain = (write: Write): boolean => write.transition === undefined && write.children === undefined && write.seenInbox === undefined;
+const canFold = (a: Write, b: Write): boolean => isPlain(a) && isPlain(b) && a.direction === b.direction && a.lease.token === b.lease.token;
+
+function fold(a: Write, b: Write): Write {
+  return {
+    lease: a.lease,
+    direction: a.direction,
+    records: [...(a.records ?? []), ...(b.records ?? [])],
+    attempts: [...(a.attempts ?? []), ...(b.attempts ?? [])],
+    takes: [...(a.takes ?? []), ...(b.takes ?? [])],
+    ...(b.progress ?? a.progress ? { progress: (b.progress ?? a.progress) as NonNullable<Write["progress"]> } : {}),
+  };
+}

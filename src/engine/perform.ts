@@ -1,0 +1,333 @@
+// Forward: a step's attempts, and the one write that settles it.
+//
+//   own transaction    effect and record in one commit; unknown COMMIT → read back under the guard row's lock
+//   far transaction    effect, barrier row and stored result in one commit there; then the record by group commit
+//   remote call        the same key on every attempt; then the record by group commit
+//
+// A final failure is not delivered to the function: it turns the execution back (or parks it). `ctx.attempt` is the
+// exception: what may have happened of that step is undone first, then the failure comes back as a value.
+import { CatalogError, type StoredError } from "../core/errors.ts";
+import type { JournalRow } from "../core/journal.ts";
+import type { Began, BarrierMark, ParticipantPort } from "../core/participant.ts";
+import { resolveRetry } from "../core/retry.ts";
+import { attempting, type AttemptPlan, calling, type Try, type Tried, timeoutOf } from "./attempts.ts";
+import type { Ask, Call, ErasedRemote } from "./calls.ts";
+import { isPassing } from "./group-commit.ts";
+import type { Run, StartedChild } from "./run.ts";
+import { undoCall } from "./undo.ts";
+
+export async function perform(run: Run, call: Call): Promise<void> {
+  const { ask } = call;
+  switch (ask.kind) {
+    case "step":
+      return performRemote(run, call, ask.step.retry, (attempt) => calling(run, call, "action", attempt, timeoutOf(run, ask.step.timeout, call), ask.step.run));
+    case "tcc":
+      return performRemote(run, call, ask.branch.retry, (attempt) => calling(run, call, "try", attempt, timeoutOf(run, ask.branch.timeout, call), ask.branch.try));
+    case "attempt":
+      return performAttempt(run, call, ask.step);
+    case "tx":
+    case "tcc-tx":
+      return performTx(run, call, ask);
+    case "start":
+      return performStart(run, call, ask);
+    case "pivot":
+      return performPivot(run, call);
+    case "sleep":
+    case "wait":
+    case "child":
+      return;
+  }
+}
+
+const forwardPlan = (run: Run, call: Call, retry: ErasedRemote["retry"]): AttemptPlan => ({
+  role: call.role,
+  policy: retry === undefined ? run.retry : resolveRetry(retry, run.retry, `retry of step ${call.step}`),
+  windowMs: null,
+  mayGoOn: () => run.isForward,
+});
+
+type Failed = Extract<Tried<unknown>, { readonly kind: "failed" }>;
+
+/** It did not happen: the last attempt was refused or rolled back, and nothing before it may have taken effect. */
+const isCertain = (call: Call, failed: Failed): boolean => !failed.isUnknown && !call.isUnknown && !call.isDirty;
+
+function concludeFailure(run: Run, call: Call, failed: Failed): Promise<void> {
+  if (isCertain(call, failed)) call.refusal = failed.error;
+  else call.isUnknown = true;
+  return run.stepFailed(call, failed.error);
+}
+
+async function performRemote(run: Run, call: Call, retry: ErasedRemote["retry"], once: (attempt: number) => Promise<Try<unknown>>): Promise<void> {
+  const tried = await attempting(run, call, forwardPlan(run, call, retry), async (attempt) => storable(run, call, await once(attempt)));
+  if (tried.kind === "failed") return concludeFailure(run, call, tried);
+  if (tried.kind === "ok") await settle(run, call, tried);
+}
+
+/** The value as it is stored and as replay will give it. A value that cannot be stored ends the attempts: its effect has happened. */
+function storable(run: Run, call: Call, tried: Try<unknown>): Try<StoredValue> {
+  if (tried.kind !== "ok") return tried;
+  try {
+    return { kind: "ok", value: run.env.formats.result.store(tried.value, `result of ${call.step}`) };
+  } catch (error) {
+    return { kind: "failed", error, isUnknown: true };
+  }
+}
+interface StoredValue {
+  readonly bytes: Uint8Array | null;
+  readonly value: unknown;
+}
+
+async function settle(run: Run, call: Call, tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>): Promise<void> {
+  call.landed = { value: tried.value.value };
+  if (!run.isForward) return;
+  await run.record(call, call.role, "done", tried.value.bytes, tried.attempt, { value: tried.value.value });
+}
+
+// ── ctx.attempt ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise<void> {
+  const given = run.rows.get(call.step)?.get("action");
+  // A crash came between giving up and the undo: go on with the undo.
+  if (given?.state === "failed") return undoAttempt(run, call, run.decodeError(given.body));
+  const once = (attempt: number): Promise<Try<unknown>> => calling(run, call, "action", attempt, timeoutOf(run, step.timeout, call), step.run);
+  const tried = await attempting(run, call, forwardPlan(run, call, step.retry), async (attempt) => storable(run, call, await once(attempt)));
+  if (tried.kind === "void" || !run.isForward) return;
+  if (tried.kind === "ok") {
+    call.landed = { value: tried.value.value };
+    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value: { ok: true, value: tried.value.value } });
+    return;
+  }
+  const { error } = tried;
+  if (isCertain(call, tried)) {
+    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value: { ok: false, error } });
+    return;
+  }
+  call.isUnknown = true;
+  // Giving up is recorded before the undo: a new owner must never run the action again once its undo may have begun.
+  const row = { ...run.newRow(call, "action", "failed", run.encodeError(error), tried.attempt) };
+  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
+  if (answer.kind !== "done") return;
+  run.keep(row);
+  await undoAttempt(run, call, error);
+}
+
+async function undoAttempt(run: Run, call: Call, error: StoredError): Promise<void> {
+  const undone = await undoCall(run, call, { mayGoOn: () => run.isForward, direction: "forward" });
+  if (undone.kind === "void") return;
+  if (undone.kind === "failed") return run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
+  const row: JournalRow = run.newRow(call, "compensation", "done", null, undone.attempt);
+  const place = run.reserve();
+  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
+  if (answer.kind !== "done") return run.voided(place);
+  const given = run.rows.get(call.step)?.get("action") ?? row;
+  run.keep(row);
+  run.settled(call, { ...given, seq: row.seq, at: row.at }, place, { value: { ok: false, error } });
+}
+
+// ── Transactions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+type TxAsk = Extract<Ask, { readonly kind: "tx" | "tcc-tx" }>;
+
+async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
+  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
+  if (isOwn === undefined) return;
+  const retry = ask.kind === "tx" ? ask.step.retry : ask.branch.retry;
+  const forward = ask.kind === "tx" ? ask.step.run : ask.branch.try;
+  const timeoutMs = timeoutOf(run, ask.kind === "tx" ? ask.step.timeout : undefined, call);
+  const plan = forwardPlan(run, call, retry);
+  let delivered = false;
+  const tried = await attempting(run, call, plan, async (attempt): Promise<Try<StoredValue>> => {
+    const body = timedBody(run, call, attempt, timeoutMs, (tx, info) => mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)));
+    if (!isOwn) return far(run, call, ask, body.run);
+    const outcome = await own(run, call, ask.on, "forward", (bytes) => run.newRow(call, call.role, "done", bytes, attempt), body.run);
+    if (outcome.kind !== "landed") return outcome;
+    delivered = true;
+    run.settled(call, outcome.row, outcome.place, { value: outcome.stored.value });
+    return { kind: "ok", value: outcome.stored };
+  });
+  if (delivered || tried.kind === "void") return;
+  if (tried.kind === "failed") {
+    // In the engine's own database nothing can have happened that is not recorded.
+    if (isOwn) {
+      call.refusal = tried.error;
+      return run.stepFailed(call, tried.error);
+    }
+    return concludeFailure(run, call, tried);
+  }
+  await settle(run, call, tried);
+}
+
+export const markOf = (run: Run, call: Pick<Call, "step">): BarrierMark => ({ gid: run.id, branch: call.step, round: run.claimed.round });
+
+async function far(run: Run, call: Call, ask: TxAsk, body: (tx: unknown) => StoredValue | PromiseLike<StoredValue>): Promise<Try<StoredValue>> {
+  let ran: StoredValue | undefined;
+  const op = call.role === "try" ? "try" : "action";
+  const began = await ask.on.act(markOf(run, call), op, (tx) =>
+    mapMaybe(body(tx), (stored) => {
+      ran = stored;
+      return stored.bytes;
+    }),
+  );
+  switch (began.kind) {
+    case "ran":
+      return { kind: "ok", value: ran ?? { bytes: began.result, value: run.env.formats.result.decode(began.result) } };
+    case "stored":
+      return { kind: "ok", value: { bytes: began.result, value: run.env.formats.result.decode(began.result) } };
+    case "blocked":
+      return blocked(run, call);
+    case "threw":
+      return { kind: "failed", error: began.error, isUnknown: false };
+    case "unavailable":
+      return { kind: "free", error: began.error, isUnknown: false };
+    case "unknown":
+      // The barrier answers the repeat.
+      return { kind: "free", error: began.error, isUnknown: true };
+  }
+}
+
+/** The undo of this very step came first, so another owner is at work; if none is, a person must look. */
+async function blocked(run: Run, call: Call): Promise<Try<never>> {
+  const answer = await run.write({ lease: run.lease, direction: "forward" });
+  if (answer.kind === "done") {
+    const error = new CatalogError("INVARIANT", `the barrier of ${call.step} says that it was undone, but the journal does not`, { step: call.step });
+    run.fail(error);
+  }
+  return { kind: "void" };
+}
+
+/** Effect and record in one commit. `landed`: both are there. */
+export async function own<T extends StoredValue>(
+  run: Run,
+  call: Call,
+  on: ParticipantPort,
+  direction: "forward" | "back",
+  makeRow: (bytes: Uint8Array | null) => JournalRow,
+  body: (tx: unknown) => T | PromiseLike<T>,
+): Promise<Exclude<Try<never>, { kind: "ok" }> | { readonly kind: "landed"; readonly row: JournalRow; readonly place: ReturnType<Run["reserve"]>; readonly stored: T }> {
+  let sealed: { readonly row: JournalRow; readonly place: ReturnType<Run["reserve"]>; readonly stored: T } | undefined;
+  const unseal = (): void => {
+    if (sealed !== undefined) run.voided(sealed.place);
+  };
+  let began: Began<{ readonly kind: "committed"; readonly result: T } | { readonly kind: "sealed-out"; readonly outcome: string }>;
+  try {
+    began = await on.own(body, (stored) => {
+      const row = makeRow(stored.bytes);
+      sealed = { row, place: run.reserve(), stored };
+      return run.env.store.own.recordScript(run.lease, direction, row);
+    });
+  } catch (error) {
+    unseal();
+    throw error;
+  }
+  switch (began.kind) {
+    case "committed":
+      if (sealed === undefined) throw new CatalogError("INVARIANT", `transaction of ${call.step} committed without its record`, {});
+      return { kind: "landed", ...sealed };
+    case "sealed-out":
+      unseal();
+      if (began.outcome === "lost") run.lose();
+      return began.outcome === "busy" ? { kind: "free", error: new CatalogError("STORE_CONFLICT", "the guard row is locked", {}), isUnknown: false } : { kind: "void" };
+    case "threw":
+      unseal();
+      return { kind: "failed", error: began.error, isUnknown: false };
+    case "unavailable":
+      unseal();
+      return { kind: "free", error: began.error, isUnknown: false };
+    case "unknown": {
+      if (sealed === undefined) return { kind: "free", error: began.error, isUnknown: false };
+      const { row } = sealed;
+      const found = await persist(run, () => run.env.store.executions.readBack(run.lease, row.step, row.role));
+      if (found === "done") return { kind: "landed", ...sealed };
+      unseal();
+      if (found === "lost") run.lose();
+      return found === "absent" ? { kind: "free", error: began.error, isUnknown: false } : { kind: "void" };
+    }
+  }
+}
+
+/** A body that loses its right to commit when its time is over: what it still does is rolled back. */
+export function timedBody<T>(run: Run, call: Call, attempt: number, timeoutMs: number, body: (tx: unknown, info: ReturnType<Run["infoFor"]>) => T | PromiseLike<T>): { readonly run: (tx: unknown) => T | PromiseLike<T> } {
+  return {
+    run: (tx) => {
+      const abort = new AbortController();
+      const info = run.infoFor(call, call.role, attempt, abort.signal);
+      const result = body(tx, info);
+      if (!isThenable(result) || timeoutMs === 0) return result;
+      let cancelTimer: (() => void) | undefined;
+      const late = new Promise<never>((_, reject) => {
+        cancelTimer = run.env.clock.after(timeoutMs, () => {
+          const error = new CatalogError("STEP_TIMED_OUT", `${call.step} did not end within ${timeoutMs} ms; it was rolled back`, { step: call.step, timeoutMs });
+          abort.abort(error);
+          reject(error);
+        });
+      });
+      return Promise.race([result, late]).finally(() => cancelTimer?.());
+    },
+  };
+}
+
+// ── Children, pivot ────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function performStart(run: Run, call: Call, ask: Extract<Ask, { readonly kind: "start" }>): Promise<void> {
+  let child: Awaited<ReturnType<typeof ask.prepare>>;
+  try {
+    child = await ask.prepare();
+  } catch (error) {
+    // The input or the key is wrong: a mistake of the function, which it may hear of.
+    call.reject(error);
+    return;
+  }
+  if (!run.isForward) return;
+  const { job, key } = child;
+  const taken = key === null ? null : await persist(run, () => run.env.store.reads.findByKey({ namespace: child.namespace, job, key }));
+  if (taken === undefined || !run.isForward) return;
+  // Should another start take the key between this look and the commit, the handle finds that one by the key.
+  const started: StartedChild = { id: taken?.id ?? child.id, isNew: taken === null, job, key };
+  const stored = run.env.formats.result.store(started, "child");
+  const children = taken === null ? [child] : [];
+  const row = run.newRow(call, "action", "done", stored.bytes, 1);
+  const place = run.reserve();
+  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row], children });
+  if (answer.kind !== "done") return run.voided(place);
+  run.settled(call, row, place, { value: run.childHandle(started) });
+  run.workStarted();
+}
+
+async function performPivot(run: Run, call: Call): Promise<void> {
+  if (run.phase !== "open") return call.resolve(undefined);
+  const row = run.newRow(call, "action", "done", null, 1);
+  const place = run.reserve();
+  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row], transition: { name: "pivot" } });
+  if (answer.kind === "done") {
+    run.phase = "pivoted";
+    return run.settled(call, row, place, { value: undefined });
+  }
+  run.voided(place);
+  if (answer.kind === "refused" && answer.cancel !== null) run.cancel(answer.cancel);
+}
+
+// ── Small things ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+const persistPauseMs = 50;
+const maxPersistPauseMs = 2_000;
+
+/** Repeats a question to the store while it is away. Undefined when the run ended meanwhile. */
+export async function persist<T>(run: Run, ask: () => Promise<T>): Promise<T | undefined> {
+  for (let pauseMs = persistPauseMs; !run.isDead; pauseMs = Math.min(maxPersistPauseMs, pauseMs * 2)) {
+    try {
+      const answer = await ask();
+      return run.isDead ? undefined : answer;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      await new Promise<void>((resolve) => void run.env.clock.after(pauseMs, resolve));
+    }
+  }
+  return undefined;
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+
+/** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
+export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {
+  return isThenable(value) ? (value as PromiseLike<A>).then(map) : map(value as A);
+}

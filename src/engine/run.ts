@@ -1,0 +1,771 @@
+// One execution in the hands of this process, from claim to release.
+//
+// Authority is the guard row; this object only believes. Every write names the lease and the direction, and an answer of
+// *lost* ends the belief at once: the run is dead, nothing more is written for it, and no promise it handed to the
+// function ever settles, so that no `catch` can carry on. The same holds after it turned back.
+//
+//   replaying → live → ended            the function; results come from the journal, then from steps
+//   forward   → back → compensated      the direction; recorded before any undo
+//             → confirming → completed  with TCC branches
+//   any       → released                suspended, parked, handed back, lost, or over
+import type { Phase, Reason } from "../core/execution.ts";
+import { CatalogError, fromStoredError, isCodedError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
+import { type JournalRow, type Role, reservedSteps, type StepKind } from "../core/journal.ts";
+import { deriveStepKey, validateStepName } from "../core/keys.ts";
+import type { Child, StepInfo, StepName } from "../core/job.ts";
+import { createScrubber } from "../core/redact.ts";
+import { decideAfterFailure, type ResolvedRetry } from "../core/retry.ts";
+import { stepHeaders } from "../core/step-headers.ts";
+import type { AttemptRow } from "../core/journal.ts";
+import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
+import { type Ask, type Call, isEffectful } from "./calls.ts";
+import { createContext } from "./context.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { Env } from "./env.ts";
+import type { Settled } from "./group-commit.ts";
+import type { Definition } from "./registry.ts";
+import { confirmBranches } from "./confirm.ts";
+import { perform, persist } from "./perform.ts";
+import { parseInput } from "./prepare.ts";
+import { undoAll } from "./undo.ts";
+import { Waits } from "./waits.ts";
+
+/** How a run left this process. */
+export type Release =
+  | { readonly kind: "ended" }
+  | { readonly kind: "suspended"; readonly wakeInMs: number | null }
+  | { readonly kind: "parked" }
+  | { readonly kind: "handed-back" }
+  | { readonly kind: "lost" };
+
+/** A decoded value that need not be decoded from its row again. */
+export interface Known {
+  readonly value: unknown;
+}
+
+/** What a parent records of a child. By the key it is found even if another start took the key at the last moment. */
+export interface StartedChild {
+  readonly id: string;
+  readonly isNew: boolean;
+  readonly job: string;
+  readonly key: string | null;
+}
+
+export interface RunHost {
+  /** The run is over for this process; called exactly once. */
+  released(run: Run, release: Release): void;
+  /** Another execution got a message or an end to hear of. */
+  newsFor(executionId: string): void;
+}
+
+/** How long a step in flight is waited for when turning back, where attempts have no timeout. */
+const patienceMs = 60_000;
+/** How long replay waits for a recorded step to be called, where the function is busy with something that is not a step. */
+const replayPatienceMs = 5_000;
+const replayLookMs = 5;
+const lingerMs = 10;
+const progressEveryMs = 1_000;
+const maxNoteChars = 500;
+
+export class Run {
+  readonly env: Env;
+  readonly claimed: ClaimedExecution;
+  readonly definition: Definition;
+  readonly lease: Lease;
+  readonly calls = new Map<string, Call>();
+  readonly rows = new Map<string, Map<Role, JournalRow>>();
+  readonly attempts = new Map<string, AttemptRow[]>();
+  readonly waits: Waits;
+  readonly retry: ResolvedRetry;
+  readonly attemptTimeoutMs: number;
+  signals: readonly StoredSignal[];
+  /** The guard row's inbox as last read, before the signals were. */
+  inbox: number;
+  phase: Phase;
+  /** Set when turning back began in this process, and when the claim found it so. */
+  turn: { readonly reason: Reason; readonly error: StoredError } | undefined;
+  /** Time as replay gives it back. */
+  nowMs: number;
+  scrub: (text: string) => string = (text) => text;
+  input: unknown;
+  undoneCount = 0;
+
+  readonly #host: RunHost;
+  readonly #abort = new AbortController();
+  readonly #deliveries: Deliveries;
+  #isDead = false;
+  #isReplaying: boolean;
+  #hasDeliveredLive = false;
+  readonly #claimedAt: number;
+  #seq = 0;
+  #started = 0;
+  #activeCount = 0;
+  #effectfulCount = 0;
+  #progress: { readonly fraction: number; readonly note: string | null } | undefined;
+  #returned: { readonly value: unknown } | undefined;
+  #threw: { readonly error: unknown } | undefined;
+  #isFinishing = false;
+  #isConsidering = false;
+  #cancelDeadline: (() => void) | undefined;
+  #whenCalm: (() => void)[] = [];
+
+  constructor(env: Env, host: RunHost, claimed: ClaimedExecution, definition: Definition, loaded: Loaded | undefined) {
+    this.env = env;
+    this.#host = host;
+    this.claimed = claimed;
+    this.definition = definition;
+    this.lease = { executionId: claimed.id, token: claimed.token };
+    this.phase = claimed.phase;
+    this.#claimedAt = env.clock.monotonicMs();
+    this.nowMs = claimed.createdAt;
+    this.signals = loaded?.signals ?? [];
+    this.inbox = loaded?.inbox ?? claimed.inbox;
+    this.retry = definition.settings.retry;
+    this.attemptTimeoutMs = definition.settings.attemptTimeoutMs;
+    this.#deliveries = new Deliveries(env.clock);
+    this.waits = new Waits(this);
+    this.#isReplaying = claimed.token > 1;
+    for (const row of loaded?.journal ?? []) {
+      this.#keep(row);
+      this.#seq = Math.max(this.#seq, row.seq);
+      if (row.role === "compensation" || row.role === "cancel") this.undoneCount++;
+    }
+    for (const attempt of loaded?.attempts ?? []) {
+      const key = `${attempt.role} ${attempt.step}`;
+      this.attempts.set(key, [...(this.attempts.get(key) ?? []), attempt]);
+    }
+  }
+
+  // ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get id(): string {
+    return this.claimed.id;
+  }
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+  /** The signal that `ctx.signal` shows: aborted when the lease is lost, or the run is given up. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+  get isReplaying(): boolean {
+    return this.#isReplaying;
+  }
+  /** Forward steps may still begin. */
+  get isForward(): boolean {
+    return !this.#isDead && this.turn === undefined && this.phase !== "back";
+  }
+
+  /** Runs it. Never rejects. */
+  async begin(): Promise<void> {
+    try {
+      const raw = this.env.formats.input.decode(this.claimed.input);
+      if (this.definition.settings.marks.paths.length > 0) this.scrub = createScrubber(this.definition.settings.marks, raw);
+      this.input = this.definition.job.options.input === undefined ? raw : await parseInput(this.env, this.definition.job, raw);
+    } catch (error) {
+      return this.park({ code: isCodedError(error) ? error.code : "INPUT_INVALID", step: null, error: this.encodeError(this.storedError(error)) });
+    }
+    if (this.#isDead) return;
+    this.#watchDeadline();
+    if (this.phase === "back") {
+      const turned = this.rows.get(reservedSteps.turn)?.get("action");
+      this.turn = { reason: this.claimed.reason ?? "failed", error: turned === undefined ? noError : this.decodeError(turned.body) };
+    } else if (this.phase === "open" && this.claimed.cancel !== null) {
+      this.turnBack(this.claimed.cancel, cancelError(this.claimed.cancel));
+      if (!this.#isReplaying) return;
+    }
+    if (this.#isDead) return;
+    this.#callFunction();
+    if (this.#isReplaying) await this.#replay();
+  }
+
+  #callFunction(): void {
+    const context = createContext(this);
+    const ended = (): void => {
+      if (!this.#isReplaying) this.#afterFunction();
+    };
+    try {
+      Promise.resolve(this.definition.job.handler(context, this.input)).then(
+        (value) => {
+          this.#returned = { value };
+          ended();
+        },
+        (error: unknown) => {
+          this.#threw = { error };
+          ended();
+        },
+      );
+    } catch (error) {
+      this.#threw = { error };
+      ended();
+    }
+  }
+
+  #afterFunction(): void {
+    if (this.#isDead || this.turn !== undefined || this.phase === "confirming") return;
+    const next = this.#threw === undefined ? this.#finish() : this.#afterThrow(this.#threw.error);
+    void next.catch((error: unknown) => this.fail(error));
+  }
+
+  /** Gives the execution back to the store as ready, without spending an attempt. For shutdown. */
+  async handBack(): Promise<void> {
+    if (this.#isDead) return;
+    this.#silence();
+    await this.write({ lease: this.lease, direction: "any", transition: { name: "hand-back" } }, true);
+    this.#release({ kind: "handed-back" });
+  }
+
+  /** The execution is another's now, or killed. */
+  lose(): void {
+    if (this.#isDead) return;
+    this.#silence();
+    this.#release({ kind: "lost" });
+  }
+
+  /** From here no promise given to the function settles, and nothing is delivered. */
+  #silence(): void {
+    this.#isDead = true;
+    this.#deliveries.stop();
+    this.waits.stop();
+    this.#cancelDeadline?.();
+    this.#abort.abort(new CatalogError("LEASE_LOST", `Execution ${this.id} is no longer held with token ${this.lease.token}`, { executionId: this.id, token: this.lease.token }));
+    this.#wakeCalm();
+  }
+
+  #release(release: Release): void {
+    this.#host.released(this, release);
+  }
+
+  // ── Calls of the function ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** One use of `ctx`. The promise settles with what the journal says, or never. */
+  call(name: StepName, ask: Ask): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#isDead) return;
+      let named: { readonly name: string; readonly id: string | undefined; readonly text: string };
+      try {
+        named = ask.kind === "pivot" ? { name: reservedSteps.pivot, id: undefined, text: reservedSteps.pivot } : validateStepName(name);
+      } catch (error) {
+        return reject(error);
+      }
+      if (this.calls.has(named.text))
+        return reject(new CatalogError("STEP_NAME_REUSED", `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`, { step: named.text }));
+      const role = ask.kind === "tcc" || ask.kind === "tcc-tx" ? "try" : "action";
+      const call: Call = {
+        ask,
+        step: named.text,
+        name: named.name,
+        id: named.id,
+        role,
+        started: ++this.#started,
+        isDirty: this.claimed.token > 1 && !this.#hasDeliveredLive,
+        row: undefined,
+        isUnknown: false,
+        refusal: undefined,
+        landed: undefined,
+        rest: Promise.resolve(),
+        resolve,
+        reject,
+      };
+      this.calls.set(call.step, call);
+      if (this.#isReplaying || !this.isForward) return;
+      this.#beginCall(call);
+    });
+  }
+
+  #beginCall(call: Call): void {
+    if (call.ask.kind === "sleep" || call.ask.kind === "wait" || call.ask.kind === "child") {
+      this.waits.add(call, call.ask);
+      return;
+    }
+    const counts = isEffectful(call.ask.kind);
+    this.#activeCount++;
+    if (counts) this.#effectfulCount++;
+    call.rest = perform(this, call)
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => {
+        this.#activeCount--;
+        if (counts) this.#effectfulCount--;
+        this.#wakeCalm();
+        if (this.#returned !== undefined) this.#afterFunction();
+        this.considerSuspending();
+      });
+  }
+
+  /** Something that is neither the user's nor the store's answer went wrong: a bug, or a value that the database refuses. */
+  fail(error: unknown): void {
+    if (this.#isDead) return;
+    // The app was stopped: whoever claims it next goes on.
+    if (isCodedError(error) && error.code === "APP_CLOSED") return this.lose();
+    this.env.log.error({ err: error, executionId: this.id, job: this.claimed.job }, "execution parked by an internal error");
+    this.#parkFor({ code: isCodedError(error) ? error.code : "INVARIANT", step: null, error: this.encodeError(this.storedError(error)) });
+  }
+
+  /** Parks it, or at least lets it go: then the worker's sweep finds it. */
+  #parkFor(incident: Incident): void {
+    this.park(incident).catch((thrown: unknown) => {
+      this.env.log.error({ err: thrown, executionId: this.id }, "execution could not be parked; it will be taken over");
+      this.lose();
+    });
+  }
+
+  // ── Replay ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Delivers the journal in order, one row at a time; nothing new runs before it is used up. */
+  async #replay(): Promise<void> {
+    await this.#settleDown();
+    for (const row of this.#deliverable()) {
+      const call = await this.#reached(row);
+      if (this.#isDead) return;
+      if (call === undefined) return void this.#drift(`step ${JSON.stringify(row.step)} is recorded, but the function did not reach it`, row.step);
+      if (call.ask.kind !== row.kind) return void this.#drift(`step ${JSON.stringify(row.step)} is recorded as ${row.kind}, but the function calls it as ${call.ask.kind}`, row.step);
+      call.row = this.rows.get(row.step)?.get(call.role) ?? row;
+      this.nowMs = row.at;
+      this.#deliverRow(call, call.row);
+      await this.#settleDown();
+      if (this.#isDead) return;
+    }
+    this.#isReplaying = false;
+    if (this.phase === "back" || this.turn !== undefined) {
+      if (this.phase === "back") void undoAll(this);
+      return;
+    }
+    if (this.phase === "confirming") return void confirmBranches(this);
+    const frontier = [...this.calls.values()].filter((call) => call.row === undefined);
+    for (const call of frontier) if (this.isForward) this.#beginCall(call);
+    if (this.#returned !== undefined || this.#threw !== undefined) this.#afterFunction();
+  }
+
+  /** The rows that settle a call, by seq; a given-up `attempt` settles with its compensation. */
+  #deliverable(): readonly JournalRow[] {
+    const list: JournalRow[] = [];
+    for (const [step, byRole] of this.rows) {
+      if (step === reservedSteps.turn) continue;
+      const row = byRole.get("action") ?? byRole.get("try");
+      if (row === undefined) continue;
+      if (row.kind === "attempt" && row.state === "failed") {
+        const undone = byRole.get("compensation");
+        if (undone !== undefined && this.phase !== "back") list.push({ ...row, seq: undone.seq, at: undone.at });
+        else if (undone !== undefined) list.push({ ...row, seq: undone.seq, at: undone.at });
+        continue;
+      }
+      if (row.state === "refused" && row.kind !== "attempt" && row.kind !== "wait") continue;
+      list.push(row);
+    }
+    return list.sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Waits for the call of a recorded row: the function may be busy with something that is no step. */
+  async #reached(row: JournalRow): Promise<Call | undefined> {
+    const until = this.env.clock.monotonicMs() + replayPatienceMs;
+    for (;;) {
+      const call = this.calls.get(row.step);
+      if (call !== undefined || this.#isDead) return call;
+      if (this.#returned !== undefined || this.#threw !== undefined || this.env.clock.monotonicMs() >= until) return undefined;
+      await new Promise<void>((resolve) => void this.env.clock.after(replayLookMs, resolve));
+    }
+  }
+
+  #settleDown(): Promise<void> {
+    return new Promise((resolve) => this.env.clock.soon(() => this.env.clock.soon(resolve)));
+  }
+
+  #drift(text: string, step: string): Promise<void> {
+    const error = new CatalogError("STEP_DRIFT", `${this.claimed.job} version ${this.claimed.version}: ${text}. The code changed under this execution: deploy code that fits the record and resume it, or raise the job's version`, { step });
+    return this.park({ code: "STEP_DRIFT", step, error: this.encodeError(toStoredError(error, this.scrub)) });
+  }
+
+  /** Hands a call what its row says. */
+  #deliverRow(call: Call, row: JournalRow): void {
+    try {
+      call.resolve(this.outcomeOf(call, row));
+    } catch (error) {
+      call.reject(error);
+    }
+  }
+
+  /** What the function gets for a row: the decoded value, or (thrown) the decoded error. */
+  outcomeOf(call: Call, row: JournalRow): unknown {
+    if (call.ask.kind === "attempt")
+      return row.state === "done" ? { ok: true, value: this.env.formats.result.decode(row.body) } : { ok: false, error: this.decodeError(row.body) };
+    if (call.ask.kind === "sleep" || call.ask.kind === "wait" || call.ask.kind === "child") return this.waits.outcomeOf(call.ask, row);
+    const value = this.env.formats.result.decode(row.body);
+    return call.ask.kind === "start" ? this.childHandle(value as StartedChild) : value;
+  }
+
+  childHandle(child: StartedChild): Child<unknown> {
+    return { id: child.id, isNew: child.isNew, result: () => this.call(["result of child", child.id], { kind: "child", child }) };
+  }
+
+  // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  newRow(call: Pick<Call, "step" | "started"> & { readonly ask: { readonly kind: StepKind } }, role: Role, state: JournalRow["state"], body: Uint8Array | null, attempt: number): JournalRow {
+    return { step: call.step, role, kind: call.ask.kind, seq: ++this.#seq, started: call.started, attempt, state, body, at: this.env.clock.now(), actor: null };
+  }
+
+  /** The place of the row just made, among what will be delivered. */
+  reserve(): ReturnType<Deliveries["reserve"]> {
+    return this.#deliveries.reserve();
+  }
+
+  /** The row has landed: the function is handed the value in its turn; without one, what the row says. */
+  settled(call: Call, row: JournalRow, place: ReturnType<Deliveries["reserve"]>, outcome: Known | undefined): void {
+    this.#keep(row);
+    call.row = row;
+    if (this.env.alwaysReplay && call.ask.kind !== "pivot") {
+      this.#deliveries.settle(place, null);
+      return void this.suspend(0).catch((error: unknown) => this.fail(error));
+    }
+    this.#deliveries.settle(place, () => {
+      this.#hasDeliveredLive = true;
+      this.nowMs = row.at;
+      if (this.turn !== undefined) return;
+      if (outcome === undefined) this.#deliverRow(call, row);
+      else call.resolve(outcome.value);
+    });
+  }
+
+  /** The row did not land: whoever stands behind it in line need not wait. */
+  voided(place: ReturnType<Deliveries["reserve"]>): void {
+    this.#deliveries.settle(place, null);
+  }
+
+  #keep(row: JournalRow): void {
+    const byRole = this.rows.get(row.step);
+    if (byRole === undefined) this.rows.set(row.step, new Map([[row.role, row]]));
+    else byRole.set(row.role, row);
+  }
+  /** Notes a row that is not delivered (undo, confirm, due). */
+  keep(row: JournalRow): void {
+    this.#keep(row);
+  }
+
+  /** Records one row of a call and delivers; `landed` false means that it was refused or the run is lost. */
+  async record(call: Call, role: Role, state: JournalRow["state"], body: Uint8Array | null, attempt: number, outcome: Known | undefined, more: Partial<Write> = {}): Promise<Settled["kind"]> {
+    const row = this.newRow(call, role, state, body, attempt);
+    const place = this.reserve();
+    try {
+      const answer = await this.write({ lease: this.lease, direction: "forward", records: [row], ...more });
+      if (answer.kind === "done") this.settled(call, row, place, outcome);
+      else this.voided(place);
+      return answer.kind;
+    } catch (error) {
+      this.voided(place);
+      throw error;
+    }
+  }
+
+  /** A fenced write. *Lost* ends the run; *refused* brings what is believed up to date. */
+  async write(write: Write, isFarewell = false): Promise<Settled> {
+    const answer = await this.env.journal.write(write);
+    if (this.#isDead && !isFarewell) return { kind: "lost" };
+    if (answer.kind === "lost") this.lose();
+    if (answer.kind === "refused") this.phase = answer.phase;
+    return answer;
+  }
+
+  noteAttempt(row: AttemptRow): void {
+    const key = `${row.role} ${row.step}`;
+    this.attempts.set(key, [...(this.attempts.get(key) ?? []), row]);
+    this.env.journal.write({ lease: this.lease, direction: "any", attempts: [row] }).then(
+      (answer) => answer.kind === "lost" && this.lose(),
+      (error: unknown) => this.env.log.warn({ err: error, executionId: this.id, step: row.step }, "a failed attempt could not be noted"),
+    );
+  }
+
+  encodeError(error: StoredError): Uint8Array {
+    return this.env.formats.result.encode(error, "error");
+  }
+  decodeError(body: Uint8Array | null): StoredError {
+    return parseStoredError(this.env.formats.result.decode(body));
+  }
+  storedError(thrown: unknown): StoredError {
+    return toStoredError(thrown, this.scrub);
+  }
+
+  // ── What a step is told ──────────────────────────────────────────────────────────────────────────────────────────
+
+  keyOf(call: Pick<Call, "name" | "id">, role: Exclude<Role, "due">): string {
+    const { namespace } = this.env;
+    const { job, key, id, round } = this.claimed;
+    return deriveStepKey(this.env.sha256, { namespace, job, businessKey: key ?? undefined, executionId: id, round, step: call.name, stepId: call.id, role });
+  }
+
+  infoFor(call: Call, role: Exclude<Role, "due">, attempt: number, signal: AbortSignal): StepInfo {
+    const keyOf = (): string => this.keyOf(call, role);
+    const { id: executionId, round } = this.claimed;
+    return {
+      get key() {
+        return keyOf();
+      },
+      attempt,
+      signal,
+      headers: () => stepHeaders({ executionId, step: call.step, role, round, key: keyOf() }),
+    };
+  }
+
+  // ── Rest, waits, suspension ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Rests until an instant of this process's clock. Long rests may suspend the execution: then this never resolves. */
+  async restUntil(atMs: number): Promise<void> {
+    this.#activeCount--;
+    const rested = this.waits.rest(atMs);
+    this.considerSuspending();
+    await rested;
+    this.#activeCount++;
+  }
+
+  /** Holds off suspension while `work` goes on. */
+  async whileActive(work: () => Promise<void>): Promise<void> {
+    this.#activeCount++;
+    try {
+      await work();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.#activeCount--;
+    }
+  }
+
+  /** If nothing moves but time and messages, and not soon, gives the execution up until then. */
+  considerSuspending(): void {
+    if (this.#isConsidering || this.#isDead || this.#isReplaying || this.#activeCount > 0 || !this.waits.isLong) return;
+    this.#isConsidering = true;
+    // Lingers a moment: a quick child or signal is met in memory, without a replay.
+    this.env.clock.after(lingerMs, () => {
+      this.#isConsidering = false;
+      if (this.#isDead || this.#activeCount > 0 || !this.#deliveries.isEmpty || !this.waits.isLong || this.#isFinishing) return;
+      if (this.phase !== "back" && this.turn !== undefined) return;
+      void this.suspend(this.waits.dueInMs).catch((error: unknown) => this.fail(error));
+    });
+  }
+
+  /** Suspends, unless news arrived that was not read: then the news are read instead. */
+  async suspend(wakeInMs: number | null): Promise<void> {
+    const deadlineInMs = this.phase === "back" ? null : this.#deadlineInMs();
+    const soonest = Math.min(wakeInMs ?? Number.POSITIVE_INFINITY, deadlineInMs ?? Number.POSITIVE_INFINITY);
+    const wake = soonest === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(soonest));
+    const answer = await this.write({ lease: this.lease, direction: "any", seenInbox: this.inbox, transition: { name: "suspend", wakeInMs: wake } });
+    if (this.#isDead) return;
+    if (answer.kind === "done") {
+      this.#silence();
+      this.#release({ kind: "suspended", wakeInMs: wake });
+    } else if (answer.kind === "refused") await this.news();
+  }
+
+  /** Something happened to the execution outside: reads messages and cancel, and acts on them. */
+  async news(): Promise<void> {
+    await this.readNews();
+    await this.waits.look();
+    this.considerSuspending();
+  }
+
+  /** Brings inbox, signals and cancel up to date. */
+  async readNews(): Promise<void> {
+    const loaded = (await persist(this, () => this.env.store.executions.load([this.id])))?.get(this.id);
+    if (this.#isDead || loaded === undefined) return;
+    this.inbox = loaded.inbox;
+    this.signals = loaded.signals;
+    if (loaded.cancel !== null) this.cancel(loaded.cancel);
+  }
+
+  /** Another execution was given something to hear of. */
+  newsForOther(executionId: string): void {
+    this.#host.newsFor(executionId);
+  }
+
+  /** Kept for people: the last of each second is written, with the next flush. */
+  progress(fraction: number, note: string | null): void {
+    if (this.#isReplaying || this.#isDead) return;
+    const isWriting = this.#progress !== undefined;
+    this.#progress = { fraction: Math.min(1, Math.max(0, Number(fraction) || 0)), note: note === null ? null : this.scrub(note).slice(0, maxNoteChars) };
+    if (isWriting) return;
+    this.env.clock.after(progressEveryMs, () => {
+      const progress = this.#progress;
+      this.#progress = undefined;
+      if (progress !== undefined && !this.#isDead) this.write({ lease: this.lease, direction: "any", progress }).catch((error: unknown) => this.env.log.warn({ err: error, executionId: this.id }, "progress could not be written"));
+    });
+  }
+
+  /** A child was started: there may be work for this process. */
+  workStarted(): void {
+    this.#host.newsFor(this.id);
+  }
+
+  /** Notes the instant at which a long wait ends; nobody waits for the answer, since a suspension is written after it. */
+  noteDue(call: Call, dueAt: number): void {
+    const body = this.env.formats.result.encode(dueAt, "due");
+    const row: JournalRow = { step: call.step, role: "due", kind: call.ask.kind, seq: 0, started: call.started, attempt: 1, state: "done", body, at: this.env.clock.now(), actor: null };
+    this.#keep(row);
+    this.write({ lease: this.lease, direction: "forward", records: [row] }).catch((error: unknown) => this.fail(error));
+  }
+
+  // ── Turning back, parking, finishing ─────────────────────────────────────────────────────────────────────────────
+
+  cancel(reason: Reason): void {
+    if (this.phase === "open" && this.turn === undefined) this.turnBack(reason, cancelError(reason));
+  }
+
+  #deadlineInMs(): number | null {
+    const { deadlineInMs } = this.claimed;
+    return deadlineInMs === null ? null : deadlineInMs - (this.env.clock.monotonicMs() - this.#claimedAt);
+  }
+
+  #watchDeadline(): void {
+    const left = this.#deadlineInMs();
+    if (left === null || this.phase === "back") return;
+    this.#cancelDeadline = this.env.clock.after(Math.max(0, left), () => {
+      const error: StoredError = { code: "TIMED_OUT", message: `the execution did not end within its timeout`, retryable: false, effect: "unknown" };
+      if (this.phase === "open") this.turnBack("timed-out", error);
+      else this.#parkFor({ code: "TIMED_OUT", step: null, error: this.encodeError(error) });
+    });
+  }
+
+  /** A step failed for good. `isCertain`: it did not happen. */
+  async stepFailed(call: Call, error: StoredError): Promise<void> {
+    if (!this.isForward) return;
+    if (this.phase !== "open" || this.definition.settings.onFailure === "park")
+      return this.park({ code: error.retryable ? "ATTEMPTS_EXHAUSTED" : error.code, step: call.step, error: this.encodeError(error) });
+    this.turnBack("failed", error);
+  }
+
+  /** From here the function hears nothing more. The direction is recorded before any undo. */
+  turnBack(reason: Reason, error: StoredError): void {
+    if (this.#isDead || this.turn !== undefined || this.phase === "back") return;
+    this.turn = { reason, error };
+    void this.#turnBack(reason, error).catch((thrown: unknown) => this.fail(thrown));
+  }
+
+  async #turnBack(reason: Reason, error: StoredError): Promise<void> {
+    const turnCall = { step: reservedSteps.turn, started: 0, ask: { kind: "turn" as const } };
+    const records = [this.newRow(turnCall, "action", "failed", this.encodeError(error), 1)];
+    for (const call of this.calls.values())
+      if (call.row === undefined && call.refusal !== undefined) {
+        const row = this.newRow(call, call.role, "refused", this.encodeError(call.refusal), 1);
+        records.push(row);
+        call.row = row;
+      }
+    const answer = await this.write({ lease: this.lease, direction: "forward", records, transition: { name: "turn-back", reason } });
+    if (this.#isDead) return;
+    if (answer.kind === "refused") {
+      // The pivot was passed by a parallel branch: forward only, so a person must look.
+      return this.park({ code: error.code, step: null, error: this.encodeError(error) });
+    }
+    for (const row of records) this.#keep(row);
+    this.phase = "back";
+    this.#cancelDeadline?.();
+    // During replay the function first has to show what it reached.
+    if (!this.#isReplaying) await undoAll(this);
+  }
+
+  /** Resolves when no attempt of a step runs any more, or after `maxMs`: a known result is kinder to `compensate`. */
+  async calm(): Promise<void> {
+    if (this.#effectfulCount === 0) return;
+    const maxMs = this.attemptTimeoutMs === 0 ? patienceMs : this.attemptTimeoutMs;
+    let cancelTimer: (() => void) | undefined;
+    await new Promise<void>((resolve) => {
+      this.#whenCalm.push(resolve);
+      cancelTimer = this.env.clock.after(maxMs, resolve);
+    });
+    cancelTimer?.();
+  }
+
+  #wakeCalm(): void {
+    if (this.#effectfulCount > 0 && !this.#isDead) return;
+    const waiting = this.#whenCalm;
+    this.#whenCalm = [];
+    for (const wake of waiting) wake();
+  }
+
+  async park(incident: Incident): Promise<void> {
+    if (this.#isDead) return;
+    this.turn ??= { reason: "failed", error: noError };
+    const answer = await this.write({ lease: this.lease, direction: "any", transition: { name: "park", incident } });
+    if (this.#isDead || answer.kind !== "done") return;
+    this.#silence();
+    this.env.log.warn({ executionId: this.id, job: this.claimed.job, key: this.claimed.key, code: incident.code, step: incident.step }, "execution parked: a person must look at it");
+    this.#release({ kind: "parked" });
+    this.env.engagements.hint(this.id);
+  }
+
+  async #afterThrow(thrown: unknown): Promise<void> {
+    await this.calm();
+    if (this.#isDead || this.turn !== undefined) return;
+    const error = this.storedError(thrown);
+    const policy = this.definition.settings.retriesFunction ? this.retry : undefined;
+    if (policy !== undefined) {
+      const step = reservedSteps.function;
+      const attempt = (this.attempts.get(`action ${step}`)?.length ?? 0) + 1;
+      const now = this.env.clock.now();
+      const decision = decideAfterFailure(policy, { attempt, error, random: this.env.random.next(), nowMs: now });
+      if (decision.kind === "retry") {
+        this.noteAttempt({ step, role: "action", attempt, at: now, nextAt: decision.atMs, isUnknown: error.effect !== "none", error: this.encodeError(error) });
+        return this.suspend(Math.max(0, decision.atMs - now));
+      }
+    }
+    if (this.phase !== "open" || this.definition.settings.onFailure === "park") return this.park({ code: error.code, step: null, error: this.encodeError(error) });
+    this.turnBack("failed", error);
+  }
+
+  /** The function returned: once every step it started has settled, the decision, the branches, the end. */
+  async #finish(): Promise<void> {
+    if (this.#isFinishing || this.#effectfulCount > 0 || this.#returned === undefined) return;
+    this.#isFinishing = true;
+    let result: Uint8Array | null;
+    try {
+      result = this.env.formats.result.encode(this.#returned.value, "result");
+    } catch (error) {
+      return this.phase === "open" ? this.turnBack("failed", this.storedError(error)) : this.park({ code: isCodedError(error) ? error.code : "ERROR", step: null, error: this.encodeError(this.storedError(error)) });
+    }
+    const outcome = { result, error: null, undoneCount: 0 };
+    if ([...this.calls.values()].some((call) => call.role === "try")) {
+      const answer = await this.write({ lease: this.lease, direction: "forward", transition: { name: "confirm", outcome } });
+      if (this.#isDead) return;
+      if (answer.kind === "refused") return this.#finishRefused();
+      this.phase = "confirming";
+      return confirmBranches(this, result);
+    }
+    await this.complete(outcome);
+  }
+
+  /** Ends it as completed. With branches the outcome was kept with the decision; `confirmed` is it, where this process knows. */
+  async complete(outcome: { readonly result: Uint8Array | null; readonly error: null; readonly undoneCount: number } | undefined, confirmed?: Uint8Array | null): Promise<void> {
+    const { parent, holdsSlot } = this.claimed;
+    const answer = await this.write({ lease: this.lease, direction: "forward", transition: { name: "complete", ...(outcome === undefined ? {} : { outcome }), parent, holdsSlot } });
+    if (this.#isDead) return;
+    if (answer.kind === "refused") return this.#finishRefused();
+    this.#end({ status: "completed", phase: this.phase, reason: null, undoneCount: 0, result: outcome?.result ?? confirmed ?? null, error: null, incidentId: null }, outcome !== undefined || confirmed !== undefined);
+  }
+
+  /** Ends it as compensated: the undo list is empty. */
+  async compensated(): Promise<void> {
+    const { parent, holdsSlot } = this.claimed;
+    const error = this.turn?.error ?? noError;
+    const outcome = { result: null, error: this.encodeError(error), undoneCount: this.undoneCount };
+    await this.write({ lease: this.lease, direction: "back", transition: { name: "compensated", outcome, parent, holdsSlot } });
+    if (this.#isDead) return;
+    this.#end({ status: "compensated", phase: "back", reason: this.turn?.reason ?? "failed", undoneCount: this.undoneCount, result: null, error: outcome.error, incidentId: null }, true);
+  }
+
+  #end(ending: Parameters<Env["engagements"]["settle"]>[1] & object, isWhole: boolean): void {
+    this.#silence();
+    this.#release({ kind: "ended" });
+    if (isWhole) this.env.engagements.settle(this.id, ending);
+    else this.env.engagements.hint(this.id);
+    if (this.claimed.parent !== null) this.#host.newsFor(this.claimed.parent);
+  }
+
+  /** A cancel was accepted before the decision: accepted means never completed. */
+  #finishRefused(): Promise<void> {
+    this.#isFinishing = false;
+    return this.news();
+  }
+}
+
+const noError: StoredError = { code: "ERROR", message: "the cause was not recorded", retryable: false, effect: "unknown" };
+
+function cancelError(reason: Reason): StoredError {
+  if (reason === "timed-out") return { code: "TIMED_OUT", message: "the execution did not end within its timeout", retryable: false, effect: "unknown" };
+  const message = reason === "replaced" ? "a newer execution of its concurrency key took its place" : "the execution was canceled";
+  return { code: "CANCELED", message, retryable: false, effect: "unknown" };
+}

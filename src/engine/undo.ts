@@ -1,0 +1,172 @@
+// Back: the undo list in descending order of start, one at a time, the next only after the last is recorded.
+import { toMs } from "../core/duration.ts";
+import { CatalogError } from "../core/errors.ts";
+import { isTerminal } from "../core/execution.ts";
+import type { UndoInfo } from "../core/job.ts";
+import type { JournalRow } from "../core/journal.ts";
+import { type ResolvedRetry, resolveRetry } from "../core/retry.ts";
+import { attempting, calling, type Try, type Tried, timeoutOf } from "./attempts.ts";
+import { type Call, type ErasedUndo, isEffectful } from "./calls.ts";
+import { mapMaybe, markOf, own, persist } from "./perform.ts";
+import type { Run, StartedChild } from "./run.ts";
+import { endingOf } from "./waits.ts";
+
+/** Without a policy of its own an undo is more patient than the step was. */
+const patient = { maxAttempts: 10 } as const;
+const windowAttempts = 1_000;
+
+/** Undoes what happened or may have, then ends the execution as compensated; parks it where an undo fails for good. */
+export function undoAll(run: Run): Promise<void> {
+  return run.whileActive(async () => {
+    await run.calm();
+    const list = [...run.calls.values()].filter((call) => needsUndo(run, call)).sort((a, b) => b.started - a.started);
+    for (const call of list) {
+      if (run.isDead) return;
+      if (!(await undoOne(run, call))) return;
+    }
+    if (!run.isDead) await run.compensated();
+  });
+}
+
+/** Done, or perhaps happened, and not undone. */
+function needsUndo(run: Run, call: Call): boolean {
+  const rows = run.rows.get(call.step);
+  if (!isEffectful(call.ask.kind) || rows?.has("compensation") || rows?.has("cancel")) return false;
+  if (call.row !== undefined || rows?.has("action") || rows?.has("try")) {
+    const row = rows?.get(call.role);
+    return row !== undefined && row.state !== "refused";
+  }
+  if (call.refusal !== undefined) return false;
+  // A child is in one commit with its record. An own transaction too; whether it is one, `undoTx` asks.
+  return call.ask.kind !== "start" && (call.landed !== undefined || call.isUnknown || call.isDirty);
+}
+
+/** False when the run is over or parked. */
+async function undoOne(run: Run, call: Call): Promise<boolean> {
+  const role = call.role === "try" ? "cancel" : "compensation";
+  const undone = await undoCall(run, call, { mayGoOn: () => !run.isDead, direction: "back" });
+  if (undone.kind === "void") return false;
+  if (undone.kind === "failed") {
+    await run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
+    return false;
+  }
+  if (undone.value === "recorded" || undone.value === "nothing") return true;
+  const row = run.newRow(call, role, "done", null, undone.attempt);
+  const answer = await run.write({ lease: run.lease, direction: "back", records: [row] });
+  if (answer.kind !== "done") return false;
+  run.keep(row);
+  run.undoneCount++;
+  return true;
+}
+
+/** `ran`: undone, to be recorded. `recorded`: undone and recorded in one commit. `nothing`: there is nothing to undo or to record. */
+type Undone = "ran" | "recorded" | "nothing";
+interface UndoPlan {
+  readonly mayGoOn: () => boolean;
+  readonly direction: "forward" | "back";
+}
+
+export async function undoCall(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undone>> {
+  const { ask } = call;
+  const nothing: Tried<Undone> = { kind: "ok", value: "nothing", attempt: 1 };
+  switch (ask.kind) {
+    case "step":
+    case "attempt":
+      return ask.step.compensate === undefined ? nothing : undoRemote(run, call, plan, "compensation", ask.step.compensate, ask.step.timeout, ask.step.retry, ask.step.within);
+    case "tcc":
+      return undoRemote(run, call, plan, "cancel", ask.branch.cancel as ErasedUndo, ask.branch.timeout, ask.branch.retry, ask.branch.within);
+    case "tx":
+    case "tcc-tx":
+      return undoTx(run, call, plan);
+    case "start":
+      return ask.onUndo === "leave" ? nothing : undoStart(run, call);
+    case "sleep":
+    case "wait":
+    case "child":
+    case "pivot":
+      return nothing;
+  }
+}
+
+function policyOf(run: Run, call: Call, retry: Parameters<typeof resolveRetry>[0], within: Parameters<typeof toMs>[0] | undefined): { readonly policy: ResolvedRetry; readonly windowMs: number | null } {
+  const windowMs = within === undefined ? null : toMs(within, `within of step ${call.step}`);
+  const base = resolveRetry({ maxAttempts: windowMs === null ? patient.maxAttempts : windowAttempts }, run.retry);
+  return { policy: resolveRetry(retry, base, `retry of step ${call.step}`), windowMs };
+}
+
+function undoRemote(run: Run, call: Call, plan: UndoPlan, role: "compensation" | "cancel", undo: ErasedUndo, timeout: Parameters<typeof timeoutOf>[1], retry: Parameters<typeof resolveRetry>[0], within: Parameters<typeof toMs>[0] | undefined): Promise<Tried<Undone>> {
+  const known = knownResult(run, call);
+  return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
+    const tried = await calling(run, call, role, attempt, timeoutOf(run, timeout, call), (info) => {
+      const outcome = known === undefined ? { outcome: "unknown" as const } : { outcome: "done" as const, result: known.value };
+      const told = { actionKey: run.keyOf(call, call.role), attempt: info.attempt, signal: info.signal, headers: info.headers, key: info.key, ...outcome };
+      return undo(told as UndoInfo<unknown>);
+    });
+    return tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried;
+  });
+}
+
+function knownResult(run: Run, call: Call): { readonly value: unknown } | undefined {
+  const row = run.rows.get(call.step)?.get(call.role);
+  if (row?.state === "done") return { value: run.env.formats.result.decode(row.body) };
+  return call.landed;
+}
+
+async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undone>> {
+  const { ask } = call;
+  if (ask.kind !== "tx" && ask.kind !== "tcc-tx") throw new CatalogError("INVARIANT", "undoTx of another kind", {});
+  const role = ask.kind === "tx" ? "compensation" : "cancel";
+  const undo = ask.kind === "tx" ? ask.step.compensate : ask.branch.cancel;
+  const { retry, within } = ask.kind === "tx" ? ask.step : ask.branch;
+  const nothing: Tried<Undone> = { kind: "ok", value: "nothing", attempt: 1 };
+  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
+  if (isOwn === undefined) return { kind: "void" };
+  const row = run.rows.get(call.step)?.get(call.role);
+  // Effect and record are one commit there, so without the record there is no effect: the turn fenced late ones off.
+  if (isOwn && row?.state !== "done") return nothing;
+  // Done and not to be undone. A far one that only may have happened still gets its tombstone, so that a late one is blocked.
+  if (undo === undefined && row?.state === "done") return nothing;
+  return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
+    const body = (tx: unknown, bytes: Uint8Array | null): unknown => undo?.(tx, run.env.formats.result.decode(bytes), run.infoFor(call, role, attempt, run.signal));
+    if (isOwn) {
+      const outcome = await own(run, call, ask.on, plan.direction, () => run.newRow(call, role, "done", null, attempt), (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })));
+      if (outcome.kind !== "landed") return outcome;
+      run.voided(outcome.place);
+      run.keep(outcome.row);
+      run.undoneCount++;
+      return { kind: "ok", value: "recorded" };
+    }
+    const began = await ask.on.undo(markOf(run, call), role, (tx, bytes) => body(tx, bytes) as void);
+    switch (began.kind) {
+      case "undone":
+      case "already":
+        return { kind: "ok", value: "ran" };
+      case "empty":
+        return { kind: "ok", value: "nothing" };
+      case "threw":
+        return { kind: "failed", error: began.error, isUnknown: false };
+      case "unavailable":
+      case "unknown":
+        return { kind: "free", error: began.error, isUnknown: false };
+    }
+  });
+}
+
+/** Children first: asks the child to cancel and waits for its end. One that had completed, or is past its pivot, stays. */
+async function undoStart(run: Run, call: Call): Promise<Tried<Undone>> {
+  const row: JournalRow | undefined = run.rows.get(call.step)?.get("action");
+  const child = row === undefined ? undefined : (run.env.formats.result.decode(row.body) as StartedChild);
+  const { commands } = run.env.store;
+  const nothing: Tried<Undone> = { kind: "ok", value: "nothing", attempt: 1 };
+  if (child?.isNew !== true) return nothing;
+  const actor = { kind: "system", id: `execution:${run.id}` } as const;
+  const asked = await persist(run, () => commands.cancel({ id: child.id, reason: "canceled", actor, note: "its parent turned back" }));
+  if (asked === undefined) return { kind: "void" };
+  if (asked.kind === "accepted") run.newsForOther(child.id);
+  const found = await persist(run, () => endingOf(run, child));
+  if (found === undefined) return { kind: "void" };
+  if (found.ending === undefined || isTerminal(found.ending.status)) return { kind: "ok", value: "ran", attempt: 1 };
+  if (asked.kind === "refused") return nothing;
+  await run.env.engagements.wait(found.id, false).ending;
+  return run.isDead ? { kind: "void" } : { kind: "ok", value: "ran", attempt: 1 };
+}

@@ -1,0 +1,120 @@
+// The composition root of a process: wires store, journal, world and worker. Decides nothing.
+import { hostname } from "node:os";
+import type { ValueCodec } from "./core/envelope.ts";
+import { createValueFormat } from "./core/envelope.ts";
+import { OptionError } from "./core/errors.ts";
+import { createIdSource } from "./core/ids.ts";
+import { validateNamespace } from "./core/keys.ts";
+import { type Limits, resolveLimits } from "./core/limits.ts";
+import { type Duration, toMs } from "./core/duration.ts";
+import { checkInteger, checkOptions } from "./core/options.ts";
+import type { Participant, ParticipantPort } from "./core/participant.ts";
+import type { Clock, Log, Random } from "./core/ports.ts";
+import type { Store } from "./core/store.ts";
+import { App } from "./engine/app.ts";
+import { Engagements } from "./engine/engagements.ts";
+import type { Env } from "./engine/env.ts";
+import { GroupCommit } from "./engine/group-commit.ts";
+import { Registry } from "./engine/registry.ts";
+import { Worker } from "./engine/worker.ts";
+import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
+
+export interface AppOptions {
+  /** Where executions live: `sqlite(path)` or `postgres(pool)`. */
+  readonly store: Store;
+  /** Keeps the executions of several systems in one store apart. Default `default`. */
+  readonly namespace?: string;
+  /** Stable over restarts: a worker of the same name takes over from its predecessor at once. Default: host name and process id. */
+  readonly workerName?: string;
+  /** The user's databases that jobs work on. */
+  // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type
+  readonly participants?: readonly Participant<any, any>[];
+  /** Executions in memory at once. Default 256, 1 … 100 000. */
+  readonly concurrency?: number;
+  /** How long others wait before they take over from a silent worker. Default 30 s, min 1 s. */
+  readonly lease?: Duration;
+  /** Longest pause between looks for work that nobody announced. Default 1 s, min 10 ms. */
+  readonly poll?: Duration;
+  /** Rests longer than this are spent in the store, not in memory. Default 5 s. */
+  readonly suspendAfter?: Duration;
+  /** Take-overs without a new journal row before an execution is parked as NO_PROGRESS. Default 5, 1 … 1 000. */
+  readonly maxCrashes?: number;
+  readonly limits?: Partial<Limits>;
+  /** Encodes stored values, for example encrypts them. `others` are only read. */
+  readonly values?: { readonly codec?: ValueCodec; readonly others?: readonly ValueCodec[] };
+  /** pino-compatible. Default: warnings and errors as JSON lines on stderr. */
+  readonly log?: Log;
+  /** Development: every result is delivered by replay, so that a function that is not deterministic fails in tests. */
+  readonly alwaysReplay?: boolean;
+  /** For tests. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const optionKeys: readonly (keyof AppOptions)[] = [
+  "store", "namespace", "workerName", "participants", "concurrency", "lease", "poll", "suspendAfter", "maxCrashes",
+  "limits", "values", "log", "alwaysReplay", "clock", "random",
+];
+const maxNameBytes = 200;
+
+/**
+ * Makes an app. Opens nothing and starts nothing: `run()` makes this process work, `start()` starts executions.
+ * Throws OPTION_INVALID.
+ */
+export function makegood(options: AppOptions): App {
+  checkOptions(options, optionKeys, "makegood");
+  const { store } = options;
+  if (typeof store?.open !== "function") throw new OptionError("store", "store: expected a store, such as sqlite(\"makegood.db\") or postgres(pool), found something else");
+  const namespace = validateNamespace(options.namespace ?? "default");
+  const name = options.workerName ?? `${hostname()}-${process.pid}`;
+  if (typeof name !== "string" || name === "" || Buffer.byteLength(name) > maxNameBytes) throw new OptionError("workerName", `workerName: expected a text of 1 to ${maxNameBytes} bytes, found ${JSON.stringify(name)}`);
+  const limits = resolveLimits(options.limits);
+  const log = options.log ?? defaultLog;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? createSystemRandom();
+  const values = { ...options.values, maxDepth: limits.maxDepth };
+  const env: Env = {
+    namespace,
+    store,
+    journal: new GroupCommit({ store: store.executions, lanes: store.flushLanes, clock, random, log }),
+    clock,
+    random,
+    newId: createIdSource(clock.now, (bytes) => random.bytes(bytes)),
+    sha256,
+    log,
+    limits,
+    formats: {
+      input: createValueFormat({ ...values, maxBytes: limits.maxInputBytes }),
+      result: createValueFormat({ ...values, maxBytes: limits.maxResultBytes }),
+      signal: createValueFormat({ ...values, maxBytes: limits.maxSignalBytes }),
+    },
+    registry: new Registry(),
+    engagements: new Engagements(store.reads, clock, log),
+    isOwn: rememberOwn(store),
+    suspendAfterMs: toMs(options.suspendAfter ?? "5s", "suspendAfter"),
+    alwaysReplay: options.alwaysReplay ?? false,
+  };
+  const worker = new Worker(env, createTasks(log), {
+    name,
+    concurrency: checkInteger(options.concurrency ?? 256, "concurrency", 1, 100_000),
+    leaseMs: toMs(options.lease ?? "30s", "lease", { min: 1_000 }),
+    pollMs: toMs(options.poll ?? "1s", "poll", { min: 10 }),
+    maxCrashes: checkInteger(options.maxCrashes ?? 5, "maxCrashes", 1, 1_000),
+  });
+  return new App(env, worker, options.participants ?? []);
+}
+
+/** Asked once per participant: the answer is a property of the database, not of the connection. */
+function rememberOwn(store: Store): (port: ParticipantPort) => Promise<boolean> {
+  const known = new WeakMap<ParticipantPort, Promise<boolean>>();
+  return (port) => {
+    const answer = known.get(port) ?? askOwn(store, port);
+    known.set(port, answer);
+    answer.catch(() => known.delete(port));
+    return answer;
+  };
+}
+
+async function askOwn(store: Store, port: ParticipantPort): Promise<boolean> {
+  return port.dialect === store.own.dialect && (await port.ask(store.own.identityScript())) === store.own.identity;
+}

@@ -1,0 +1,164 @@
+// Runs one suite of engine tests on every store. Each test gets a database of its own.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import pg from "pg";
+import { afterEach, describe } from "vitest";
+import { type App, type AnyJob, type AppOptions, makegood, type Participant, participant, type Store } from "makegood";
+import { nodeSqlite, sqlite } from "makegood/sqlite";
+import { describeWithPostgres } from "../services/describe.ts";
+import { createDatabase } from "../services/postgres.ts";
+
+/** One row of a participant's book: append-only, so that a double effect shows. */
+export interface Movement {
+  readonly what: string;
+}
+
+/** What a scenario does with a participant, whatever its client. */
+export interface Book<Tx> {
+  readonly on: Participant<Tx, never>;
+  add(tx: Tx, what: string): void | Promise<void>;
+  read(): Promise<readonly string[]>;
+}
+
+export interface Scene {
+  /** A store value on this test's database; each is like a process of its own. */
+  store(): Store;
+  /** An app on it that is stopped at the end of the test. */
+  app(options?: Partial<AppOptions>, ...jobs: readonly AnyJob[]): App;
+  /** A participant in the engine's own database. */
+  own(): Promise<AnyBook>;
+  /** A participant in another database. */
+  far(name?: string): Promise<AnyBook>;
+}
+// biome-ignore lint/suspicious/noExplicitAny: synchronous and asynchronous clients behind one face; their types have tests of their own
+export type AnyBook = { readonly on: any; add(tx: any, what: string): any; read(): Promise<readonly string[]> };
+
+type Suite = (scene: () => Scene) => void;
+
+export function describeEngine(name: string, suite: Suite): void {
+  describe(`${name}, on SQLite`, () => suite(sqliteScenes()));
+  describeWithPostgres(`${name}, on PostgreSQL`, (database) => suite(postgresScenes(() => database.url)));
+}
+
+const quick = { lease: "2s", poll: "50ms" } as const;
+const table = "CREATE TABLE IF NOT EXISTS book (n INTEGER PRIMARY KEY, what TEXT NOT NULL)";
+
+function sqliteScenes(): () => Scene {
+  const ends: (() => unknown)[] = [];
+  atEnd(ends);
+  return () => {
+    const dir = mkdtempSync(join(tmpdir(), "makegood-engine-"));
+    ends.push(() => rmSync(dir, { recursive: true, force: true }));
+    const file = join(dir, "engine.db");
+    const book = async (path: string, name: string): Promise<AnyBook> => {
+      const db = new DatabaseSync(path);
+      db.exec("PRAGMA busy_timeout = 2000");
+      ends.push(() => db.close());
+      db.exec(table);
+      const on = participant(name, nodeSqlite(db));
+      await on.migrate();
+      return {
+        on,
+        add: (tx: DatabaseSync, what: string) => void tx.prepare("INSERT INTO book (what) VALUES (?)").run(what),
+        read: async () => db.prepare("SELECT what FROM book ORDER BY n").all().map((row) => String(row["what"])),
+      };
+    };
+    return scene(ends, () => sqlite(file), async () => {
+      const store = sqlite(file);
+      await store.open();
+      await store.close();
+      return book(file, "own");
+    }, (name) => book(join(dir, `${name}.db`), name));
+  };
+}
+
+function postgresScenes(url: () => string): () => Scene {
+  const ends: (() => unknown)[] = [];
+  atEnd(ends);
+  return () => {
+    let database: Promise<{ readonly url: string; drop(): Promise<void> }> | undefined;
+    const here = (): Promise<{ readonly url: string; drop(): Promise<void> }> => {
+      database ??= createDatabase(url());
+      return database;
+    };
+    ends.push(async () => (await here()).drop());
+    const pools: pg.Pool[] = [];
+    const poolOf = (connectionString: string): pg.Pool => {
+      const pool = new pg.Pool({ connectionString, max: 12 });
+      pool.on("error", () => {});
+      pools.push(pool);
+      ends.push(() => pool.end());
+      return pool;
+    };
+    const book = async (connectionString: string, name: string): Promise<AnyBook> => {
+      const { nodePostgres } = await import("makegood/postgres" as string);
+      const pool = poolOf(connectionString);
+      await pool.query("CREATE TABLE IF NOT EXISTS book (n SERIAL PRIMARY KEY, what TEXT NOT NULL)");
+      const on = participant(name, nodePostgres(pool));
+      await on.migrate();
+      return {
+        on,
+        add: async (tx: pg.PoolClient, what: string) => void (await tx.query("INSERT INTO book (what) VALUES ($1)", [what])),
+        read: async () => (await pool.query("SELECT what FROM book ORDER BY n")).rows.map((row: { what: string }) => row.what),
+      };
+    };
+    return scene(
+      ends,
+      () => lazyPostgres(async () => poolOf((await here()).url)),
+      async () => book((await here()).url, "own"),
+      async (name) => {
+        const other = await createDatabase(url());
+        ends.unshift(() => undefined);
+        ends.push(() => other.drop());
+        return book(other.url, name);
+      },
+    );
+  };
+}
+
+/** Store values are made synchronously; the database behind this one is created at open. */
+function lazyPostgres(pool: () => Promise<pg.Pool>): Store {
+  let inner: Store | undefined;
+  return new Proxy({} as Store, {
+    get(_, name) {
+      if (name === "open")
+        return async () => {
+          const { postgres } = await import("makegood/postgres" as string);
+          inner ??= postgres(await pool(), { migrate: true }) as Store;
+          await inner?.open();
+        };
+      if (inner !== undefined) return Reflect.get(inner, name);
+      if (name === "kind") return "postgres";
+      if (name === "flushLanes") return 2;
+      if (name === "close") return async () => {};
+      return new Proxy({}, { get: (__, method) => (...args: unknown[]) => (Reflect.get(Reflect.get(inner ?? {}, name), method) as (...a: unknown[]) => unknown)(...args) });
+    },
+  });
+}
+
+function scene(ends: (() => unknown)[], store: () => Store, own: () => Promise<AnyBook>, far: (name: string) => Promise<AnyBook>): Scene {
+  return {
+    store,
+    app(options = {}, ...jobs) {
+      const app = makegood({ store: store(), ...quick, log: quietLog, ...options });
+      app.register(...jobs);
+      ends.push(() => app.stop({ graceMs: 0 }));
+      return app;
+    },
+    own,
+    far: (name = "far") => far(name),
+  };
+}
+
+export const quietLog = { debug() {}, info() {}, warn() {}, error: (fields: object, message: string) => logged.push([message, fields]) };
+/** Errors that the engine logged; a test that expects none can look. */
+export const logged: [string, object][] = [];
+
+function atEnd(ends: (() => unknown)[]): void {
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    logged.length = 0;
+  });
+}
