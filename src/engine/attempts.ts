@@ -71,32 +71,63 @@ export async function attempting<T>(run: Run, call: Call, plan: AttemptPlan, onc
   return { kind: "void" };
 }
 
+/** The signal of one attempt, made when somebody asks for it: most steps never do. */
+export class AttemptSignal {
+  #controller: AbortController | undefined;
+  #reason: { readonly error: unknown } | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason.error);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(error: unknown): void {
+    this.#reason ??= { error };
+    this.#controller?.abort(error);
+  }
+}
+
 /** Calls the user's function, for at most `timeoutMs` (0 = no limit). A late result is void; the signal tells the function. */
 export async function calling<T>(run: Run, call: Call, role: Exclude<Role, "due">, attempt: number, timeoutMs: number, body: (info: StepInfo) => Awaitable<T>): Promise<Try<T>> {
-  const abort = new AbortController();
-  const giveUp = (): void => abort.abort(run.signal.reason);
-  run.signal.addEventListener("abort", giveUp, { once: true });
-  let cancelTimer: (() => void) | undefined;
+  const abort = new AttemptSignal();
+  run.inFlight.add(abort);
   try {
-    const info = run.infoFor(call, role, attempt, abort.signal);
-    const work = Promise.resolve().then(() => body(info));
-    if (timeoutMs === 0) return { kind: "ok", value: await work };
-    const value = await new Promise<T>((resolve, reject) => {
-      work.then(resolve, reject);
-      cancelTimer = run.env.clock.after(timeoutMs, () => {
-        const error = new StepTimedOutError(call.step, timeoutMs);
-        abort.abort(error);
-        reject(error);
-      });
-    });
+    const result = body(run.infoFor(call, role, attempt, abort));
+    if (!isThenable(result)) return { kind: "ok", value: result as T };
+    const value = timeoutMs === 0 ? await result : await within(run, result, timeoutMs, () => new StepTimedOutError(call.step, timeoutMs), abort);
     return { kind: "ok", value };
   } catch (error) {
     return { kind: "failed", error, isUnknown: !isRefusal(error) };
   } finally {
-    cancelTimer?.();
-    run.signal.removeEventListener("abort", giveUp);
+    run.inFlight.delete(abort);
   }
 }
+
+/** `work`, or a rejection with `late()` after `timeoutMs`; the signal is aborted with the same error. */
+export function within<T>(run: Run, work: PromiseLike<T>, timeoutMs: number, late: () => unknown, abort: AttemptSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const cancelTimer = run.env.clock.after(timeoutMs, () => {
+      const error = late();
+      abort.abort(error);
+      reject(error);
+    });
+    work.then(
+      (value) => {
+        cancelTimer();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancelTimer();
+        reject(error);
+      },
+    );
+  });
+}
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 
 export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefined, call: Call): number =>
   timeout === undefined ? run.attemptTimeoutMs : toMs(timeout, `timeout of step ${call.step}`);

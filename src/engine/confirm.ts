@@ -2,7 +2,7 @@
 // each repeated until acknowledged. A branch that refuses for good parks the execution: it is never canceled after the decision.
 import { CatalogError } from "../core/errors.ts";
 import { resolveRetry } from "../core/retry.ts";
-import { attempting, calling, type Try, timeoutOf } from "./attempts.ts";
+import { AttemptSignal, attempting, calling, type Try, timeoutOf } from "./attempts.ts";
 import type { Call } from "./calls.ts";
 import { mapMaybe, markOf, own, persist } from "./perform.ts";
 import type { Run } from "./run.ts";
@@ -37,13 +37,13 @@ async function confirmOne(run: Run, call: Call): Promise<ReturnType<typeof attem
   if (ask.kind === "tcc")
     return attempting(run, call, plan, async (attempt): Promise<Try<"ran" | "recorded">> => {
       const { branch } = ask;
-      const called = await calling(run, call, "confirm", attempt, timeoutOf(run, branch.timeout, call), (info) => branch.confirm({ key: info.key, attempt: info.attempt, signal: info.signal, headers: info.headers, result } as never));
+      const called = await calling(run, call, "confirm", attempt, timeoutOf(run, branch.timeout, call), (info) => branch.confirm(Object.assign(info, { result }) as never));
       return called.kind === "ok" ? { kind: "ok", value: "ran" } : called;
     });
   const isOwn = await persist(run, () => run.env.isOwn(ask.on));
   if (isOwn === undefined) return { kind: "void" };
   return attempting(run, call, plan, async (attempt): Promise<Try<"ran" | "recorded">> => {
-    const body = (tx: unknown, value: unknown): unknown => ask.branch.confirm(tx, value, run.infoFor(call, "confirm", attempt, run.signal));
+    const body = (tx: unknown, value: unknown): unknown => ask.branch.confirm(tx, value, run.infoFor(call, "confirm", attempt, new AttemptSignal()));
     if (isOwn) {
       const outcome = await own(run, call, ask.on, "forward", () => run.newRow(call, "confirm", "done", null, attempt), (tx) => mapMaybe(body(tx, result), () => ({ bytes: null, value: undefined })));
       if (outcome.kind !== "landed") return outcome;

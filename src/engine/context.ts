@@ -35,7 +35,9 @@ export function createContext(run: Run): Context {
     get now() {
       return new Date(run.nowMs);
     },
-    signal: run.signal,
+    get signal() {
+      return run.signal;
+    },
     log: logOf(run),
     random,
     progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
@@ -44,7 +46,7 @@ export function createContext(run: Run): Context {
     tx: (on: AnyParticipant, name: StepName, step: ErasedTx) => run.call(name, checked("tx", step, ["run"], { kind: "tx", on: portOf(on), step })),
     tcc: (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
       const functions = ["try", "confirm", "cancel"];
-      if (run.phase !== "open") return Promise.reject(new CatalogError("PIVOT_MISUSE", "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot", {}));
+      if (run.isBehindPivot) return Promise.reject(new CatalogError("PIVOT_MISUSE", "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot", {}));
       if (args.length === 2) return run.call(args[0], checked("tcc", args[1], functions, { kind: "tcc", branch: args[1] }));
       return run.call(args[1], checked("tcc", args[2], functions, { kind: "tcc-tx", on: portOf(args[0]), branch: args[2] }));
     },

@@ -10,7 +10,8 @@ import { CatalogError, type StoredError } from "../core/errors.ts";
 import type { JournalRow } from "../core/journal.ts";
 import type { Began, BarrierMark, ParticipantPort } from "../core/participant.ts";
 import { resolveRetry } from "../core/retry.ts";
-import { attempting, type AttemptPlan, calling, type Try, type Tried, timeoutOf } from "./attempts.ts";
+import type { StepInfo } from "../core/job.ts";
+import { type AttemptPlan, AttemptSignal, attempting, calling, isThenable, type Tried, type Try, timeoutOf, within } from "./attempts.ts";
 import type { Ask, Call, ErasedRemote } from "./calls.ts";
 import { isPassing } from "./group-commit.ts";
 import type { Run, StartedChild } from "./run.ts";
@@ -137,9 +138,9 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
   const plan = forwardPlan(run, call, retry);
   let delivered = false;
   const tried = await attempting(run, call, plan, async (attempt): Promise<Try<StoredValue>> => {
-    const body = timedBody(run, call, attempt, timeoutMs, (tx, info) => mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)));
-    if (!isOwn) return far(run, call, ask, body.run);
-    const outcome = await own(run, call, ask.on, "forward", (bytes) => run.newRow(call, call.role, "done", bytes, attempt), body.run);
+    const body = timed(run, call, attempt, timeoutMs, (tx, info) => mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)));
+    if (!isOwn) return far(run, call, ask, body);
+    const outcome = await own(run, call, ask.on, "forward", (bytes) => run.newRow(call, call.role, "done", bytes, attempt), body);
     if (outcome.kind !== "landed") return outcome;
     delivered = true;
     run.settled(call, outcome.row, outcome.place, { value: outcome.stored.value });
@@ -246,23 +247,13 @@ export async function own<T extends StoredValue>(
 }
 
 /** A body that loses its right to commit when its time is over: what it still does is rolled back. */
-export function timedBody<T>(run: Run, call: Call, attempt: number, timeoutMs: number, body: (tx: unknown, info: ReturnType<Run["infoFor"]>) => T | PromiseLike<T>): { readonly run: (tx: unknown) => T | PromiseLike<T> } {
-  return {
-    run: (tx) => {
-      const abort = new AbortController();
-      const info = run.infoFor(call, call.role, attempt, abort.signal);
-      const result = body(tx, info);
-      if (!isThenable(result) || timeoutMs === 0) return result;
-      let cancelTimer: (() => void) | undefined;
-      const late = new Promise<never>((_, reject) => {
-        cancelTimer = run.env.clock.after(timeoutMs, () => {
-          const error = new CatalogError("STEP_TIMED_OUT", `${call.step} did not end within ${timeoutMs} ms; it was rolled back`, { step: call.step, timeoutMs });
-          abort.abort(error);
-          reject(error);
-        });
-      });
-      return Promise.race([result, late]).finally(() => cancelTimer?.());
-    },
+function timed<T>(run: Run, call: Call, attempt: number, timeoutMs: number, body: (tx: unknown, info: StepInfo) => T | PromiseLike<T>): (tx: unknown) => T | PromiseLike<T> {
+  return (tx) => {
+    const abort = new AttemptSignal();
+    const result = body(tx, run.infoFor(call, call.role, attempt, abort));
+    if (!isThenable(result) || timeoutMs === 0) return result;
+    const late = (): CatalogError => new CatalogError("STEP_TIMED_OUT", `${call.step} did not end within ${timeoutMs} ms; it was rolled back`, { step: call.step, timeoutMs });
+    return within(run, result as PromiseLike<T>, timeoutMs, late, abort);
   };
 }
 
@@ -324,8 +315,6 @@ export async function persist<T>(run: Run, ask: () => Promise<T>): Promise<T | u
   }
   return undefined;
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 
 /** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
 export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {

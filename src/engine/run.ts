@@ -9,7 +9,7 @@
 //             → confirming → completed  with TCC branches
 //   any       → released                suspended, parked, handed back, lost, or over
 import type { Phase, Reason } from "../core/execution.ts";
-import { CatalogError, fromStoredError, isCodedError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
+import { CatalogError, isCodedError, LeaseLostError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
 import { type JournalRow, type Role, reservedSteps, type StepKind } from "../core/journal.ts";
 import { deriveStepKey, validateStepName } from "../core/keys.ts";
 import type { Child, StepInfo, StepName } from "../core/job.ts";
@@ -24,6 +24,7 @@ import { Deliveries } from "./deliveries.ts";
 import type { Env } from "./env.ts";
 import type { Settled } from "./group-commit.ts";
 import type { Definition } from "./registry.ts";
+import type { AttemptSignal } from "./attempts.ts";
 import { confirmBranches } from "./confirm.ts";
 import { perform, persist } from "./perform.ts";
 import { parseInput } from "./prepare.ts";
@@ -76,6 +77,8 @@ export class Run {
   readonly rows = new Map<string, Map<Role, JournalRow>>();
   readonly attempts = new Map<string, AttemptRow[]>();
   readonly waits: Waits;
+  /** The attempts that run now; told when the run is given up. */
+  readonly inFlight = new Set<AttemptSignal>();
   readonly retry: ResolvedRetry;
   readonly attemptTimeoutMs: number;
   signals: readonly StoredSignal[];
@@ -91,7 +94,7 @@ export class Run {
   undoneCount = 0;
 
   readonly #host: RunHost;
-  readonly #abort = new AbortController();
+  #abort: AbortController | undefined;
   readonly #deliveries: Deliveries;
   #isDead = false;
   #isReplaying: boolean;
@@ -146,6 +149,7 @@ export class Run {
   }
   /** The signal that `ctx.signal` shows: aborted when the lease is lost, or the run is given up. */
   get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
     return this.#abort.signal;
   }
   get isReplaying(): boolean {
@@ -154,6 +158,11 @@ export class Run {
   /** Forward steps may still begin. */
   get isForward(): boolean {
     return !this.#isDead && this.turn === undefined && this.phase !== "back";
+  }
+
+  /** The function itself went past the pivot, or returned; the phase says so already while replay brings it there. */
+  get isBehindPivot(): boolean {
+    return this.calls.has(reservedSteps.pivot) || (this.phase === "confirming" && !this.#isReplaying);
   }
 
   /** Runs it. Never rejects. */
@@ -228,7 +237,7 @@ export class Run {
     this.#deliveries.stop();
     this.waits.stop();
     this.#cancelDeadline?.();
-    this.#abort.abort(new CatalogError("LEASE_LOST", `Execution ${this.id} is no longer held with token ${this.lease.token}`, { executionId: this.id, token: this.lease.token }));
+this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     this.#wakeCalm();
   }
 
@@ -491,7 +500,7 @@ export class Run {
     return deriveStepKey(this.env.sha256, { namespace, job, businessKey: key ?? undefined, executionId: id, round, step: call.name, stepId: call.id, role });
   }
 
-  infoFor(call: Call, role: Exclude<Role, "due">, attempt: number, signal: AbortSignal): StepInfo {
+  infoFor(call: Call, role: Exclude<Role, "due">, attempt: number, abort: AttemptSignal): StepInfo {
     const keyOf = (): string => this.keyOf(call, role);
     const { id: executionId, round } = this.claimed;
     return {
@@ -499,7 +508,9 @@ export class Run {
         return keyOf();
       },
       attempt,
-      signal,
+      get signal() {
+        return abort.signal;
+      },
       headers: () => stepHeaders({ executionId, step: call.step, role, round, key: keyOf() }),
     };
   }

@@ -5,7 +5,7 @@ import { isTerminal } from "../core/execution.ts";
 import type { UndoInfo } from "../core/job.ts";
 import type { JournalRow } from "../core/journal.ts";
 import { type ResolvedRetry, resolveRetry } from "../core/retry.ts";
-import { attempting, calling, type Try, type Tried, timeoutOf } from "./attempts.ts";
+import { AttemptSignal, attempting, calling, type Tried, type Try, timeoutOf } from "./attempts.ts";
 import { type Call, type ErasedUndo, isEffectful } from "./calls.ts";
 import { mapMaybe, markOf, own, persist } from "./perform.ts";
 import type { Run, StartedChild } from "./run.ts";
@@ -99,8 +99,7 @@ function undoRemote(run: Run, call: Call, plan: UndoPlan, role: "compensation" |
   return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
     const tried = await calling(run, call, role, attempt, timeoutOf(run, timeout, call), (info) => {
       const outcome = known === undefined ? { outcome: "unknown" as const } : { outcome: "done" as const, result: known.value };
-      const told = { actionKey: run.keyOf(call, call.role), attempt: info.attempt, signal: info.signal, headers: info.headers, key: info.key, ...outcome };
-      return undo(told as UndoInfo<unknown>);
+      return undo(Object.assign(info, { actionKey: run.keyOf(call, call.role) }, outcome) as UndoInfo<unknown>);
     });
     return tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried;
   });
@@ -127,7 +126,7 @@ async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undon
   // Done and not to be undone. A far one that only may have happened still gets its tombstone, so that a late one is blocked.
   if (undo === undefined && row?.state === "done") return nothing;
   return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
-    const body = (tx: unknown, bytes: Uint8Array | null): unknown => undo?.(tx, run.env.formats.result.decode(bytes), run.infoFor(call, role, attempt, run.signal));
+    const body = (tx: unknown, bytes: Uint8Array | null): unknown => undo?.(tx, run.env.formats.result.decode(bytes), run.infoFor(call, role, attempt, new AttemptSignal()));
     if (isOwn) {
       const outcome = await own(run, call, ask.on, plan.direction, () => run.newRow(call, role, "done", null, attempt), (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })));
       if (outcome.kind !== "landed") return outcome;
