@@ -22,9 +22,9 @@ const threeSteps = job("three-steps", {}, async (ctx) => {
 
 const folder = mkdtempSync(join(tmpdir(), "makegood-bench-"));
 const isPostgres = values.store?.startsWith("postgres") === true;
-const openStore = (): Store => (isPostgres ? postgresFromUrl(values.store ?? "", { migrate: true }) : sqlite(values.store ?? join(folder, "bench.db")));
+const openStore = async (): Promise<Store> => (isPostgres ? postgresFromUrl(values.store ?? "", { migrate: true }) : sqlite(values.store ?? join(folder, "bench.db")));
 
-const app = makegood({ store: openStore(), concurrency: 512 });
+const app = makegood({ store: await openStore(), concurrency: 512 });
 app.register(threeSteps);
 await app.run();
 

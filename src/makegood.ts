@@ -10,6 +10,7 @@ import { type Duration, toMs } from "./core/duration.ts";
 import { checkInteger, checkOptions } from "./core/options.ts";
 import type { Participant, ParticipantPort } from "./core/participant.ts";
 import type { Clock, Log, Random } from "./core/ports.ts";
+import type { Script } from "./core/script.ts";
 import type { Store } from "./core/store.ts";
 import { App } from "./engine/app.ts";
 import { Engagements } from "./engine/engagements.ts";
@@ -105,16 +106,14 @@ export function makegood(options: AppOptions): App {
 }
 
 /** Asked once per participant: the answer is a property of the database, not of the connection. */
-function rememberOwn(store: Store): (port: ParticipantPort) => Promise<boolean> {
+function rememberOwn(store: Store): Env["isOwn"] {
   const known = new WeakMap<ParticipantPort, Promise<boolean>>();
-  return (port) => {
-    const answer = known.get(port) ?? askOwn(store, port);
+  const find = async (port: ParticipantPort, ask: (script: Script<string | null>) => Promise<string | null>): Promise<boolean> =>
+    port.dialect === store.own.dialect && (await ask(store.own.identityScript())) === store.own.identity;
+  return (port, ask = (script) => port.ask(script)) => {
+    const answer = known.get(port) ?? find(port, ask);
     known.set(port, answer);
     answer.catch(() => known.delete(port));
     return answer;
   };
-}
-
-async function askOwn(store: Store, port: ParticipantPort): Promise<boolean> {
-  return port.dialect === store.own.dialect && (await port.ask(store.own.identityScript())) === store.own.identity;
 }

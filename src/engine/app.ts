@@ -98,7 +98,10 @@ export class App {
     await this.#worker.start();
   }
 
-  /** Stops claiming, lets running executions end for `grace` (default 10 s), gives the rest back unspent, closes the store. Safe twice. */
+  /**
+   * Stops claiming, lets running executions end for `grace` (default 10 s), gives the rest back unspent, closes the store.
+   * Resolves at the latest 5 s after the grace, also when the database does not answer. Safe twice.
+   */
   stop(options: { readonly grace?: Duration; readonly graceMs?: number } = {}): Promise<void> {
     checkOptions(options, ["grace", "graceMs"], "stop");
     const graceMs = options.graceMs ?? toMs(options.grace ?? "10s", "grace");
@@ -107,8 +110,17 @@ export class App {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    if (this.#isRunning) await this.#worker.stop(graceMs);
-    await Promise.race([this.#env.journal.drained(), new Promise<void>((resolve) => void this.#env.clock.after(closePatienceMs, resolve))]);
+    // A database that does not answer must not hold up the end: what is not given back is taken over when the lease is out.
+    const orderly = async (): Promise<void> => {
+      if (this.#isRunning) await this.#worker.stop(graceMs);
+      await this.#env.journal.drained();
+    };
+    let cancelTimer: (() => void) | undefined;
+    const patience = new Promise<void>((resolve) => {
+      cancelTimer = this.#env.clock.after(graceMs + closePatienceMs, resolve);
+    });
+    await Promise.race([orderly(), patience]);
+    cancelTimer?.();
     this.#env.journal.close();
     this.#env.engagements.close();
     if (this.#opening !== undefined) await this.#opening.then(() => this.#env.store.close(), () => {});
@@ -149,7 +161,7 @@ export class App {
   }
 
   async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
-    if (!(await this.#env.isOwn(participant.port)))
+    if (!(await this.#env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
       throw new OptionError("in", `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`);
     const outcome = await participant.runIn(tx, this.#env.store.own.startScript(execution));
     // Before the commit nobody may run it, and nobody here learns of the commit: the poll finds it, and an early look does no harm.

@@ -5,6 +5,7 @@ import type { Sha256 } from "../core/keys.ts";
 import type { Limits } from "../core/limits.ts";
 import type { ParticipantPort } from "../core/participant.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
+import type { Script } from "../core/script.ts";
 import type { Store } from "../core/store.ts";
 import type { Engagements } from "./engagements.ts";
 import type { GroupCommit } from "./group-commit.ts";
@@ -25,8 +26,11 @@ export interface Env {
   readonly registry: Registry;
   /** Who waits in this process for executions to end. */
   readonly engagements: Engagements;
-  /** Whether a participant lives in the engine's own database, so that effect and record are one commit. */
-  isOwn(port: ParticipantPort): Promise<boolean>;
+  /**
+   * Whether a participant lives in the engine's own database, so that effect and record are one commit. Asked once, in a
+   * transaction of its own unless `ask` runs the script in one that is open.
+   */
+  isOwn(port: ParticipantPort, ask?: (script: Script<string | null>) => Promise<string | null>): Promise<boolean>;
   /** A rest longer than this is spent in the store, not in memory. */
   readonly suspendAfterMs: number;
   /** Development switch: every result is delivered by replay. */

@@ -63,6 +63,7 @@ export interface RunHost {
 const patienceMs = 60_000;
 /** How long replay waits for a recorded step to be called, where the function is busy with something that is not a step. */
 const replayPatienceMs = 5_000;
+const standingPatienceMs = 500;
 const replayLookMs = 5;
 const lingerMs = 10;
 const progressEveryMs = 1_000;
@@ -259,6 +260,8 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
       }
       if (this.calls.has(named.text))
         return reject(new CatalogError("STEP_NAME_REUSED", `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`, { step: named.text }));
+      const { maxSteps } = this.env.limits;
+      if (this.calls.size >= maxSteps) return reject(new CatalogError("STEP_LIMIT", `expected at most ${maxSteps} steps in one execution, found one more: ${JSON.stringify(named.text)}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`, { step: named.text, maxSteps }));
       const role = ask.kind === "tcc" || ask.kind === "tcc-tx" ? "try" : "action";
       const call: Call = {
         ask,
@@ -366,11 +369,14 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
 
   /** Waits for the call of a recorded row: the function may be busy with something that is no step. */
   async #reached(row: JournalRow): Promise<Call | undefined> {
-    const until = this.env.clock.monotonicMs() + replayPatienceMs;
+    const began = this.env.clock.monotonicMs();
     for (;;) {
       const call = this.calls.get(row.step);
       if (call !== undefined || this.#isDead) return call;
-      if (this.#returned !== undefined || this.#threw !== undefined || this.env.clock.monotonicMs() >= until) return undefined;
+      // One that stands at a step which nobody recorded has most likely taken another way.
+      const standsStill = [...this.calls.values()].some((one) => one.row === undefined);
+      const patienceMs = standsStill ? standingPatienceMs : replayPatienceMs;
+      if (this.#returned !== undefined || this.#threw !== undefined || this.env.clock.monotonicMs() - began >= patienceMs) return undefined;
       await new Promise<void>((resolve) => void this.env.clock.after(replayLookMs, resolve));
     }
   }

@@ -81,8 +81,7 @@ export class Worker implements RunHost {
       this.poke();
     });
     this.#tasks.start("claim", (signal) => this.#claimLoop(signal));
-    this.#tasks.start("renew", (signal) => this.#every(signal, this.#options.leaseMs / 3, () => this.#renew()));
-    this.#tasks.start("rescue", (signal) => this.#every(signal, this.#options.leaseMs / 3, () => this.#rescue(), true));
+    this.#tasks.start("lease", (signal) => this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true));
     this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune()));
     this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
   }
@@ -203,7 +202,7 @@ export class Worker implements RunHost {
     if (room <= 0 || this.#env.registry.refs.length === 0) return 0;
     // Cleared before the question, so that an announcement that comes meanwhile is not forgotten.
     this.#mayHaveWork = false;
-    if (this.#isLeaseOut() && !(await this.#renewNow())) return 0;
+    if (this.#isLeaseOut() && !(await this.#renew())) return 0;
     const limit = Math.min(room, claimBatch);
     const claimed = await this.#env.store.executions.claim({ namespace: this.#env.namespace, worker: this.#id, jobs: this.#env.registry.refs, limit });
     await this.#beginAll(claimed);
@@ -265,8 +264,14 @@ export class Worker implements RunHost {
     this.#renewedAt = sentAt;
   }
 
-  async #renew(): Promise<void> {
-    await this.#renewNow();
+  /** Renewed first, so that a worker which was slow does not rescue its own. */
+  async #keepLease(): Promise<void> {
+    await this.#renew();
+    await this.#sweep();
+    await this.#rescue();
+  }
+
+  async #sweep(): Promise<void> {
     const sweepHeld = [...this.#held.keys()];
     const news = await this.#env.store.workers.sweep({ worker: this.#id, held: sweepHeld });
     const orphans = new Map<string, number>();
@@ -292,7 +297,7 @@ export class Worker implements RunHost {
   }
 
   /** True when the lease is live again. A worker whose row is gone starts anew under another id. */
-  async #renewNow(): Promise<boolean> {
+  async #renew(): Promise<boolean> {
     const sentAt = this.#env.clock.monotonicMs();
     if (await this.#env.store.workers.renew({ id: this.#id, leaseMs: this.#options.leaseMs, jobs: this.#env.registry.refs })) {
       this.#renewedAt = sentAt;

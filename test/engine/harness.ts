@@ -5,22 +5,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import { afterEach, describe } from "vitest";
-import { type App, type AnyJob, type AppOptions, makegood, type Participant, participant, type Store } from "makegood";
+import { type App, type AnyJob, type AppOptions, makegood, participant, type Store } from "makegood";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
 import { describeWithPostgres } from "../services/describe.ts";
 import { createDatabase } from "../services/postgres.ts";
-
-/** One row of a participant's book: append-only, so that a double effect shows. */
-export interface Movement {
-  readonly what: string;
-}
-
-/** What a scenario does with a participant, whatever its client. */
-export interface Book<Tx> {
-  readonly on: Participant<Tx, never>;
-  add(tx: Tx, what: string): void | Promise<void>;
-  read(): Promise<readonly string[]>;
-}
 
 export interface Scene {
   /** A store value on this test's database; each is like a process of its own. */
@@ -33,7 +21,14 @@ export interface Scene {
   far(name?: string): Promise<AnyBook>;
 }
 // biome-ignore lint/suspicious/noExplicitAny: synchronous and asynchronous clients behind one face; their types have tests of their own
-export type AnyBook = { readonly on: any; add(tx: any, what: string): any; read(): Promise<readonly string[]> };
+export type AnyBook = { readonly on: any; add(tx: any, what: string): any; read(): Promise<readonly string[]>; readonly raw: RawTransactions };
+
+/** The client's own way to a transaction, as an application would use it. */
+export interface RawTransactions {
+  begin(): Promise<unknown>;
+  commit(tx: unknown): Promise<void>;
+  rollback(tx: unknown): Promise<void>;
+}
 
 type Suite = (scene: () => Scene) => void;
 
@@ -63,6 +58,7 @@ function sqliteScenes(): () => Scene {
         on,
         add: (tx: DatabaseSync, what: string) => void tx.prepare("INSERT INTO book (what) VALUES (?)").run(what),
         read: async () => db.prepare("SELECT what FROM book ORDER BY n").all().map((row) => String(row["what"])),
+        raw: { begin: async () => (db.exec("BEGIN IMMEDIATE"), db), commit: async () => db.exec("COMMIT"), rollback: async () => db.exec("ROLLBACK") },
       };
     };
     return scene(ends, () => sqlite(file), async () => {
@@ -89,7 +85,9 @@ function postgresScenes(url: () => string): () => Scene {
       const pool = new pg.Pool({ connectionString, max: 12 });
       pool.on("error", () => {});
       pools.push(pool);
-      ends.push(() => pool.end());
+      // Pools are made when a store opens, but must outlive the apps: they end after them, before the database goes.
+      // The connections of a dead one stay behind; the database is dropped by force.
+      ends.splice(1, 0, () => Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, 500).unref())]));
       return pool;
     };
     const book = async (connectionString: string, name: string): Promise<AnyBook> => {
@@ -102,6 +100,15 @@ function postgresScenes(url: () => string): () => Scene {
         on,
         add: async (tx: pg.PoolClient, what: string) => void (await tx.query("INSERT INTO book (what) VALUES ($1)", [what])),
         read: async () => (await pool.query("SELECT what FROM book ORDER BY n")).rows.map((row: { what: string }) => row.what),
+        raw: {
+          begin: async () => {
+            const client = await pool.connect();
+            await client.query("BEGIN");
+            return client;
+          },
+          commit: async (client) => end(client as pg.PoolClient, "COMMIT"),
+          rollback: async (client) => end(client as pg.PoolClient, "ROLLBACK"),
+        },
       };
     };
     return scene(
@@ -110,12 +117,16 @@ function postgresScenes(url: () => string): () => Scene {
       async () => book((await here()).url, "own"),
       async (name) => {
         const other = await createDatabase(url());
-        ends.unshift(() => undefined);
-        ends.push(() => other.drop());
+        ends.unshift(() => other.drop());
         return book(other.url, name);
       },
     );
   };
+}
+
+async function end(client: pg.PoolClient, verb: "COMMIT" | "ROLLBACK"): Promise<void> {
+  await client.query(verb);
+  client.release();
 }
 
 /** Store values are made synchronously; the database behind this one is created at open. */
@@ -144,7 +155,8 @@ function scene(ends: (() => unknown)[], store: () => Store, own: () => Promise<A
     app(options = {}, ...jobs) {
       const app = makegood({ store: store(), ...quick, log: quietLog, ...options });
       app.register(...jobs);
-      ends.push(() => app.stop({ graceMs: 0 }));
+      // An app whose store is dead takes its time to give up.
+      ends.push(() => Promise.race([app.stop({ graceMs: 0 }), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]));
       return app;
     },
     own,

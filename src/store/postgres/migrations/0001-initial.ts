@@ -13,6 +13,10 @@ export const sql: string = `
 CREATE FUNCTION makegood.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
   AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
+-- A UUIDv7 of the database's clock, for rows that no caller names: milliseconds over a random UUIDv4, version bits 0111.
+CREATE FUNCTION makegood.new_id() RETURNS uuid LANGUAGE sql VOLATILE
+  AS $$ SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING substring(int8send(makegood.now_ms()) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
+
 -- The guard row: narrow, locked by every fenced write. Payload, journal and outcome live elsewhere.
 CREATE TABLE makegood.execution (
   id              uuid PRIMARY KEY,
@@ -118,6 +122,7 @@ CREATE TABLE makegood.signal (
   signal_id    text COLLATE "C" NOT NULL,
   name         text COLLATE "C" NOT NULL,
   payload      bytea,
+  seq          integer NOT NULL,                       -- the inbox that it raised the guard row to: order of acceptance
   at           bigint NOT NULL,
   taken_by     text,                                   -- step
   PRIMARY KEY (execution_id, signal_id)

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { main } from "./main.ts";
+
+async function runCli(...args: readonly string[]) {
+  let out = "";
+  let error = "";
+  const code = await main(args, {
+    print: (text) => {
+      out += `${text}\n`;
+    },
+    printError: (text) => {
+      error += `${text}\n`;
+    },
+    redraw() {},
+    isInteractive: false,
+    columns: 80,
+  });
+  return { code, out, error };
+}
+
+const firstLine = (text: string) => text.split("\n")[0];
+
+test("--help lists the commands, --version shows the package's version", async () => {
+  expect(await runCli("--help")).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/demo {2,}\S.*\n.*migrate {2,}\S/),
+  });
+  expect(await runCli("--version")).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
+test("--help behind a command shows what it takes", async () => {
+  expect(await runCli("demo", "--kills", "3", "--help")).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("--unguarded"),
+  });
+  expect(await runCli("migrate", "-h")).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("Usage: makegood migrate"),
+  });
+});
+
+describe("wrong arguments end with exit code 2 and say what was expected:", () => {
+  test.each([
+    [[], "makegood: expected a command, found none."],
+    [
+      ["frobnicate"],
+      'makegood: expected a command (demo, migrate), found the unknown command "frobnicate". See `makegood --help`.',
+    ],
+    [
+      ["--frobnicate"],
+      'makegood: expected a command (demo, migrate), found the unknown option "--frobnicate". See `makegood --help`.',
+    ],
+    [["demo", "--frobnicate"], "makegood: Unknown option '--frobnicate'. See `makegood demo --help`."],
+    [["demo", "orders.csv"], /Unexpected argument 'orders.csv'.*See `makegood demo --help`\.$/],
+    [["demo", "--orders"], /'--orders <value>' argument missing.*See `makegood demo --help`\.$/],
+    [["demo", "--json=yes"], /'--json' does not take an argument.*See `makegood demo --help`\.$/],
+    [["demo", "--kills", "1.5"], 'makegood: --kills: expected a whole number from 0 to 1000, found "1.5".'],
+    [["demo", "--kills", "1001"], 'makegood: --kills: expected a whole number from 0 to 1000, found "1001".'],
+    [["demo", "--kills=-1"], 'makegood: --kills: expected a whole number from 0 to 1000, found "-1".'],
+    [["demo", "--kills", ""], 'makegood: --kills: expected a whole number from 0 to 1000, found "".'],
+    [
+      ["demo", "--orders", "no-such-file.csv"],
+      /--orders: expected a file that can be read, found: ENOENT.*no-such-file\.csv/,
+    ],
+    [["demo", "--orders", "."], /--orders: expected a file that can be read, found: EISDIR/],
+    [
+      ["demo", "--orders", "package.json"],
+      /--orders package\.json: expected the column InvoiceNo, StockCode, Quantity, UnitPrice, CustomerID, found /,
+    ],
+    [
+      ["demo", "--store", "mysql://localhost/shop"],
+      /--store: expected .*, found an address of the unknown kind "mysql:"/,
+    ],
+    [
+      ["demo", "--store", "no-such-folder/engine.db"],
+      /--store: expected a file in a folder that exists, found .*no-such-folder/,
+    ],
+    [["demo", "--store", "src"], /--store: expected a file, found a folder/],
+    [
+      ["migrate", "--store", "redis://localhost"],
+      /--store: expected .*, found an address of the unknown kind "redis:"/,
+    ],
+    [["migrate", "--kills", "1"], "makegood: Unknown option '--kills'. See `makegood migrate --help`."],
+  ] as const)("%j", async (args, message) => {
+    const { code, out, error } = await runCli(...args);
+    expect(firstLine(error)).toMatch(message);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+  });
+});

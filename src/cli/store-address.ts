@@ -1,0 +1,104 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { Store } from "../index.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Where an engine's store is, as the command line says it. */
+export type StoreAddress =
+  | { readonly kind: "sqlite"; readonly path: string }
+  | { readonly kind: "postgres"; readonly url: string };
+
+export const storeHelp = "a file (PATH or sqlite:PATH), or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+
+/** Throws UsageError for an address of a kind that is not known, without showing a password that it may hold. */
+export function parseStoreAddress(text: string): StoreAddress {
+  // Two letters at least: `C:\orders.db` is a path.
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+      return fileAddress(text);
+    case "sqlite":
+      return fileAddress(text.slice("sqlite:".length).replace(/^\/\/(?=\/)/, ""));
+    case "postgres":
+    case "postgresql":
+      return postgresAddress(text);
+    default:
+      throw new UsageError(`--store: expected ${storeHelp}, found an address of the unknown kind "${scheme}:".`);
+  }
+}
+
+/** The address that an option gives. Throws UsageError as `parseStoreAddress` does, and for a file that cannot be one. */
+export function readStoreOption(text: string): StoreAddress {
+  const address = parseStoreAddress(text);
+  if (address.kind === "sqlite") checkPath(address.path);
+  return address;
+}
+
+function checkPath(path: string): void {
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw new UsageError(`--store: expected a file in a folder that exists, found ${folder}.`);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--store: expected a file, found a folder: ${path}.`);
+}
+
+function fileAddress(path: string): StoreAddress {
+  if (path === "") throw new UsageError(`--store: expected ${storeHelp}, found an empty path.`);
+  if (path === ":memory:" || path.includes("\0"))
+    throw new UsageError("--store: expected a file that several processes can open.");
+  return { kind: "sqlite", path };
+}
+
+function postgresAddress(url: string): StoreAddress {
+  if (!/^\w+:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`--store: expected ${storeHelp}, found an address that is not a URL.`);
+  return { kind: "postgres", url };
+}
+
+/** As it may be shown: without user and password. */
+export function describeStore(address: StoreAddress): string {
+  if (address.kind === "sqlite") return address.path;
+  const { protocol, host, pathname } = new URL(address.url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** Neither driver is loaded before it is asked for: the one for PostgreSQL is an optional dependency. */
+export async function storeAt(address: StoreAddress): Promise<Store> {
+  switch (address.kind) {
+    case "sqlite":
+      return (await import("../sqlite.ts")).sqlite(address.path);
+    case "postgres":
+      return (await importPostgres()).postgresFromUrl(address.url);
+  }
+}
+
+/** Brings the tables of a store up to date. Returns the names of the migrations that it reports as applied. */
+export async function migrateStore(address: StoreAddress): Promise<readonly string[]> {
+  const store = await storeAt(address);
+  try {
+    // A file is opened first, which migrates it already; a server's tables are only ever changed by `migrate`.
+    if (address.kind === "sqlite") await store.open();
+    return await store.migrate();
+  } finally {
+    await store.close();
+  }
+}
+
+export async function importPostgres() {
+  try {
+    return await import("../postgres.ts");
+  } catch (error) {
+    if (!isMissingDriver(error)) throw error;
+    throw new UsageError(
+      "--store: PostgreSQL is reached through the package pg, which is not installed: npm install pg",
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function isMissingDriver(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && /'pg'/.test(error.message)
+  );
+}

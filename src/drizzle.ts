@@ -1,0 +1,1 @@
+export { type DrizzleTransaction, drizzle } from "./participant/adapters/drizzle.ts";

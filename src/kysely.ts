@@ -1,0 +1,1 @@
+export { type KyselyOptions, kysely } from "./participant/adapters/kysely.ts";

@@ -1,0 +1,96 @@
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import { OptionError } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
+import type { TxAdapter } from "../../core/participant.ts";
+import { type Row, runScript } from "../../core/script.ts";
+import { propertyOf } from "../error-chain.ts";
+import { CommitRefusedError } from "./commit-refused.ts";
+import { listenForLostConnections, type PgPoolEvents } from "./pg-pool.ts";
+import { durabilityScript, type Durability, resolveSqliteOptions } from "./sqlite-durability.ts";
+
+export type KyselyOptions =
+  | {
+      readonly dialect: "postgres";
+      /**
+       * The pool of pg behind the dialect. Kysely leaves a client that is checked out without an `error` listener, so that a
+       * connection lost in mid-transaction ends the process; given the pool, the adapter listens. Without it, do so yourself:
+       * `pool.on("connect", (client) => client.on("error", …))`.
+       */
+      readonly pool?: PgPoolEvents;
+    }
+  | {
+      readonly dialect: "sqlite";
+      /** As for `betterSqlite3`. */
+      readonly durability?: Durability;
+    };
+
+/**
+ * A participant on Kysely. Bodies get a `Transaction<DB>`: on PostgreSQL at READ COMMITTED, on SQLite holding the write lock
+ * from the start. Plugins apply to the body's queries and not to makegood's own. Its mode is async on SQLite too: Kysely
+ * lets nothing else onto its one connection while a transaction is open, as long as all use the same Kysely instance.
+ */
+export function kysely<DB>(db: Kysely<DB>, options: KyselyOptions): TxAdapter<Transaction<DB>, "async"> {
+  switch (options.dialect) {
+    case "postgres":
+      checkOptions(options, ["dialect", "pool"], "options");
+      return postgresAdapter(db, options.pool);
+    case "sqlite":
+      checkOptions(options, ["dialect", "durability"], "options");
+      return sqliteAdapter(db, options.durability);
+    default:
+      throw new OptionError("options.dialect", `kysely: expected options.dialect "postgres" or "sqlite"`);
+  }
+}
+
+async function query<DB>(tx: Transaction<DB>, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
+  const { rows } = await tx.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
+  return rows;
+}
+
+// ── PostgreSQL ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function postgresAdapter<DB>(db: Kysely<DB>, pool: PgPoolEvents | undefined): TxAdapter<Transaction<DB>, "async"> {
+  if (pool !== undefined) listenForLostConnections(pool);
+  return {
+    mode: "async",
+    dialect: "postgres",
+    async transaction(body) {
+      try {
+        return await db.transaction().setIsolationLevel("read committed").execute(async (tx) => body(tx));
+      } catch (error) {
+        throw isAborted(error) ? new CommitRefusedError({ cause: error }) : error;
+      }
+    },
+    query,
+  };
+}
+
+/** Kysely ≥ 0.29: COMMIT was answered with ROLLBACK. */
+const abortedMark = Symbol.for("kysely.AbortedTransactionError");
+const isAborted = (error: unknown): boolean => propertyOf(error, abortedMark) === true;
+
+// ── SQLite ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Kysely begins DEFERRED. A body that reads first and writes then would be refused at its first write whenever another
+ * connection has written in between (D5), so the write lock is taken before the body: this pragma opens a write
+ * transaction, and frees at most one page where auto_vacuum is incremental, else nothing.
+ */
+const takeWriteLock = "PRAGMA incremental_vacuum(1)";
+
+function sqliteAdapter<DB>(db: Kysely<DB>, chosen: Durability | undefined): TxAdapter<Transaction<DB>, "async"> {
+  const { durability } = resolveSqliteOptions(chosen === undefined ? {} : { durability: chosen });
+  let isChecked = false;
+  return {
+    mode: "async",
+    dialect: "sqlite",
+    transaction: (body) =>
+      db.transaction().execute(async (tx) => {
+        await query(tx, takeWriteLock, []);
+        if (!isChecked) await runScript(durabilityScript(durability), ({ sql }) => query(tx, sql, []));
+        isChecked = true;
+        return body(tx);
+      }),
+    query,
+  };
+}

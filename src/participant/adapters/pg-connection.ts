@@ -1,0 +1,67 @@
+// A client of pg's pool, checked out for one transaction.
+import { setTimeout as wait } from "node:timers/promises";
+import type { Pool, PoolClient } from "pg";
+import { InvariantError } from "../../core/errors.ts";
+import type { Row } from "../../core/script.ts";
+import { listenForLostConnections } from "./pg-pool.ts";
+
+/** How long a ROLLBACK may take before the connection is dropped, which rolls back as well, only later. */
+const rollbackPatienceMs = 5_000;
+
+export interface PgConnections {
+  /** Checks a client out and hands it to `use`, which begins and commits. If that throws: ROLLBACK, and the client is discarded (D8). */
+  checkOut<R>(use: (client: PoolClient) => Promise<R>): Promise<R>;
+  query(client: PoolClient, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>;
+  /** What the server said when it ended the connection between two statements; else `error` itself. */
+  reasonOf(client: PoolClient, error: unknown): unknown;
+}
+
+export function pgConnections(pool: Pool): PgConnections {
+  listenForLostConnections(pool);
+  const endings = new WeakMap<PoolClient, Error>();
+  const reasonOf = (client: PoolClient, error: unknown): unknown => endings.get(client) ?? error;
+  return {
+    async checkOut(use) {
+      const client = await pool.connect();
+      const hear = (error: Error): void => {
+        if (!endings.has(client)) endings.set(client, error);
+      };
+      client.on("error", hear);
+      let isClean = false;
+      try {
+        const result = await use(client);
+        isClean = true;
+        return result;
+      } finally {
+        if (!isClean && !endings.has(client)) await rollBack(client);
+        client.release(!isClean);
+        client.off("error", hear);
+      }
+    },
+    async query(client, sql, parameters) {
+      refuseEnded(client);
+      try {
+        return (await client.query<Row>(sql, [...parameters])).rows;
+      } catch (error) {
+        throw reasonOf(client, error);
+      }
+    },
+    reasonOf,
+  };
+}
+
+/** So that a repeat does not wait for this transaction's locks. */
+async function rollBack(client: PoolClient): Promise<void> {
+  const patience = new AbortController();
+  const rolledBack = client.query("ROLLBACK").catch(() => undefined);
+  await Promise.race([rolledBack, wait(rollbackPatienceMs, undefined, patience).catch(() => undefined)]);
+  patience.abort();
+}
+
+/** `I` is idle: no transaction. Older versions of pg cannot tell. */
+export function refuseEnded(client: PoolClient): void {
+  if (client.getTransactionStatus?.() !== "I") return;
+  throw new InvariantError(
+    "Expected the transaction to be open, found it ended; a body must not send COMMIT or ROLLBACK. Its effect may have happened",
+  );
+}

@@ -1,0 +1,84 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { OptionError } from "../../core/errors.ts";
+import type { TxAdapter } from "../../core/participant.ts";
+import type { Row } from "../../core/script.ts";
+import { guardTransactionSql, type Life } from "./postgres-js-guard.ts";
+
+/** The part of postgres.js that is used, so that nobody needs its types who does not use it. */
+export interface PostgresJsClient {
+  readonly options: { readonly transform: { readonly column: { readonly from?: unknown }; readonly row: { readonly from?: unknown } } };
+  begin(...parameters: never[]): unknown;
+}
+/** `TransactionSql`, with the user's own types. */
+export type PostgresJsTransaction<Sql> = Sql extends {
+  begin: (options: string, body: (sql: infer Tx) => never) => unknown;
+}
+  ? Tx
+  : never;
+type Begin<Tx> = (options: string, body: (sql: Tx) => unknown) => Promise<unknown>;
+
+interface UnsafeSql {
+  unsafe(sql: string, parameters: readonly unknown[], options: { readonly prepare: boolean }): Promise<readonly Row[]>;
+}
+
+/**
+ * A participant on a client of postgres.js. Bodies get a `TransactionSql` inside an open transaction at READ COMMITTED. Open
+ * the client with `fetch_types: false`: otherwise a connection that breaks while it is being made is an unhandled
+ * rejection in postgres.js 3.4, which ends the process.
+ *
+ * That object is guarded: when the connection is lost, postgres.js 3.4 lets a body that still runs send its next statement
+ * over whatever connection comes in the place of the lost one, outside of any transaction or inside another's, and sends
+ * its own COMMIT or ROLLBACK there too, or brings the process down (porsager/postgres issues 1208 and 1216; both seen in
+ * our tests without the guard). The guard refuses every statement after the loss.
+ */
+export function postgresJs<Sql extends PostgresJsClient>(sql: Sql): TxAdapter<PostgresJsTransaction<Sql>, "async"> {
+  const readRows = rowReader(sql);
+  const begin = sql.begin as Begin<PostgresJsTransaction<Sql>>;
+  return {
+    mode: "async",
+    dialect: "postgres",
+    transaction: (body) =>
+      survivingLoss((enter) =>
+        begin("isolation level read committed", (tx) => enter((life) => body(guardTransactionSql(tx, life)))),
+      ),
+    async query(tx, text, parameters) {
+      const { unsafe } = tx as UnsafeSql;
+      return readRows(await unsafe(text, [...parameters], { prepare: true }));
+    },
+  };
+}
+
+/**
+ * Runs a transaction that postgres.js manages. `begin` must call `enter` with the body inside of it. When the connection is
+ * lost, `begin` rejects while the body may still run; from then on the body's end is kept from postgres.js, which would
+ * send COMMIT or ROLLBACK over another connection.
+ */
+async function survivingLoss<R>(
+  begin: (enter: (body: (life: Life) => R | PromiseLike<R>) => Promise<R>) => Promise<unknown>,
+): Promise<R> {
+  const life: Life = { isOver: false };
+  const enter = async (body: (life: Life) => R | PromiseLike<R>): Promise<R> => {
+    try {
+      return await body(life);
+    } finally {
+      // A loss that the body's own statement met is told to `begin` in the same turn of the event loop, a little later.
+      await nextTurn();
+      if (life.isOver) await new Promise<never>(() => undefined);
+    }
+  };
+  try {
+    return (await begin(enter)) as R;
+  } finally {
+    life.isOver = true;
+  }
+}
+
+/** Gives back the columns by the names that the statement gave them, where the client was told to rename them. */
+export function rowReader(sql: PostgresJsClient): (rows: readonly Row[]) => readonly Row[] {
+  const { column, row } = sql.options.transform;
+  if (row.from !== undefined)
+    throw new OptionError("transform.row", "Expected a postgres.js client without transform.row, found one with it: makegood cannot read its own rows there. Give the participant a client of its own");
+  const rename = column.from;
+  if (typeof rename !== "function") return (rows) => [...rows];
+  return (rows) => rows.map((renamed) => new Proxy(renamed, { get: (target, name) => Reflect.get(target, typeof name === "string" ? rename(name) : name) }));
+}

@@ -1,0 +1,106 @@
+import type { BarrierMark } from "../core/participant.ts";
+import { barrierId, parseBarrierRow, parseOps, transTypeOf } from "./barrier-row.ts";
+import type { BarrierSql } from "./dialect.ts";
+import { type Migration, missingOf } from "./migration.ts";
+
+// Every parameter is cast where it stands: clients differ in the types that they announce for texts and numbers.
+// Arrays and JSON are passed as text, since clients differ in how they encode them.
+
+/**
+ * A process that is frozen while it holds the barrier row would block its own rescue for as long as it sleeps, so the
+ * server ends such a transaction after `maxIdleMs` between two statements. A time set for the session wins. The sub-select
+ * has a volatile function in its list, so the planner may neither flatten it nor leave it out.
+ */
+const maxIdleMs = 30_000;
+
+// Served by the primary key. RETURNING says which rows are new; a conflicting row of an open transaction is waited for.
+const insertRows = `
+INSERT INTO makegood.barrier (trans_type, gid, branch_id, op, barrier_id, reason, round)
+SELECT $1::text, $2::text, $3::text, new.op, '${barrierId}', $4::text, $5::integer
+  FROM (SELECT CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0'
+                    THEN set_config('idle_in_transaction_session_timeout', '${maxIdleMs}', true) END) AS bounded,
+       unnest(string_to_array($6::text, ',')) WITH ORDINALITY AS new (op, place)
+ ORDER BY new.place
+ON CONFLICT (gid, branch_id, op, barrier_id) DO NOTHING
+RETURNING op`;
+
+const readBranch = `
+SELECT op, reason, result FROM makegood.barrier
+ WHERE gid = $1::text AND branch_id = $2::text AND barrier_id = '${barrierId}'`;
+
+// xmin is the transaction that wrote the row: another one than the present says that the body ended the first by itself.
+const isMine = `gid = $1::text AND branch_id = $2::text AND op = $3::text AND barrier_id = '${barrierId}'
+   AND xmin = pg_current_xact_id()::xid`;
+const keepResult = `UPDATE makegood.barrier SET result = $4::bytea WHERE ${isMine} RETURNING op`;
+const lookUp = `SELECT op FROM makegood.barrier WHERE ${isMine}`;
+
+const pruneRows = `DELETE FROM makegood.barrier WHERE gid = ANY (string_to_array($1::text, ',')) RETURNING op`;
+
+// CREATE … IF NOT EXISTS asks for the right to create even where the thing exists, which a migrated application's user
+// need not have: so each is looked up first, under a lock that lets one process migrate at a time.
+const lockMigrations = `SELECT pg_advisory_xact_lock(hashtextextended('makegood.participant_migration', 0))`;
+const findPlaces = `
+SELECT to_regnamespace('makegood') IS NOT NULL AS has_schema,
+       to_regclass('makegood.participant_migration') IS NOT NULL AS has_table`;
+const createMigrationTable = `
+CREATE TABLE makegood.participant_migration (
+  name       text COLLATE "C" PRIMARY KEY,
+  applied_at bigint NOT NULL DEFAULT floor(extract(epoch FROM clock_timestamp()) * 1000)
+)`;
+
+const migrations: readonly Migration[] = [
+  {
+    name: "0001-barrier",
+    // DTM's columns and DTM's name for the constraint, so that its client libraries can write here too; round and result
+    // are ours. create_time: epoch ms of the database's clock.
+    statements: [
+      `CREATE TABLE makegood.barrier (
+         trans_type  text COLLATE "C" NOT NULL,
+         gid         text COLLATE "C" NOT NULL,
+         branch_id   text COLLATE "C" NOT NULL,
+         op          text COLLATE "C" NOT NULL,
+         barrier_id  text COLLATE "C" NOT NULL,
+         reason      text COLLATE "C" NOT NULL,
+         create_time bigint NOT NULL DEFAULT floor(extract(epoch FROM clock_timestamp()) * 1000),
+         round       integer,
+         result      bytea,
+         CONSTRAINT uniq_barrier PRIMARY KEY (gid, branch_id, op, barrier_id)
+       )`,
+    ],
+  },
+];
+
+const keyOf = (mark: BarrierMark): readonly string[] => [mark.gid, mark.branch];
+
+export const barrierPostgres: BarrierSql = {
+  *insert(mark, ops, byOp) {
+    const parameters = [transTypeOf(byOp), ...keyOf(mark), byOp, mark.round, ops.join(",")];
+    return parseOps(yield { sql: insertRows, parameters });
+  },
+  *read(mark) {
+    return (yield { sql: readBranch, parameters: keyOf(mark) }).map(parseBarrierRow);
+  },
+  *keep(mark, op, result) {
+    const key = [...keyOf(mark), op];
+    const rows = yield result === null
+      ? { sql: lookUp, parameters: key }
+      : { sql: keepResult, parameters: [...key, result] };
+    return rows.length === 1;
+  },
+  *prune(executionIds) {
+    return (yield { sql: pruneRows, parameters: [executionIds.join(",")] }).length;
+  },
+  *migrate() {
+    yield { sql: lockMigrations, parameters: [] };
+    const [found] = yield { sql: findPlaces, parameters: [] };
+    if (found?.["has_schema"] !== true) yield { sql: "CREATE SCHEMA makegood", parameters: [] };
+    if (found?.["has_table"] !== true) yield { sql: createMigrationTable, parameters: [] };
+    const applied = yield { sql: "SELECT name FROM makegood.participant_migration", parameters: [] };
+    const missing = missingOf(migrations, applied);
+    for (const { name, statements } of missing) {
+      for (const sql of statements) yield { sql, parameters: [] };
+      yield { sql: "INSERT INTO makegood.participant_migration (name) VALUES ($1::text)", parameters: [name] };
+    }
+    return missing.map(({ name }) => name);
+  },
+};

@@ -1,0 +1,24 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { TxAdapter } from "../core/participant.ts";
+import { runAlone } from "./alone.ts";
+import type { ParticipantDialect } from "./dialect.ts";
+
+const maxTries = 200;
+const pauseMs = 50;
+
+/**
+ * Everything in one transaction, under a lock of the database, so that a process killed in the middle leaves nothing and
+ * several at once take turns. Repeats at most `maxTries` times, ten seconds in all, while another process is in the way:
+ * SQLite's one writer, or the engine's own migration creating the same schema.
+ */
+export async function migrate<Tx>(adapter: TxAdapter<Tx>, dialect: ParticipantDialect): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    try {
+      await runAlone(adapter, dialect.migrate());
+      return;
+    } catch (error) {
+      if (tried === maxTries || !dialect.isMigrationRace(error)) throw error;
+      await wait(pauseMs);
+    }
+  }
+}

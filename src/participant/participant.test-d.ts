@@ -1,0 +1,105 @@
+// Types that must keep working: each adapter gives the user's own transaction type, and a synchronous client's participant
+// is "sync". Checked by tsc; never run.
+import type BetterSqlite3 from "better-sqlite3";
+import { type BetterSQLite3Database, drizzle as overBetterSqlite3 } from "drizzle-orm/better-sqlite3";
+import { drizzle as overPg } from "drizzle-orm/node-postgres";
+import { pgTable, text } from "drizzle-orm/pg-core";
+import { drizzle as overPostgresJs, type PostgresJsTransaction } from "drizzle-orm/postgres-js";
+import type { Kysely, Transaction } from "kysely";
+import type { DatabaseSync } from "node:sqlite";
+import type { Pool, PoolClient } from "pg";
+import type { Sql, TransactionSql } from "postgres";
+import type { Participant, TxAdapter } from "../core/participant.ts";
+import { betterSqlite3 } from "./adapters/better-sqlite3.ts";
+import { type DrizzleTransaction, drizzle } from "./adapters/drizzle.ts";
+import { kysely } from "./adapters/kysely.ts";
+import { nodeSqlite } from "./adapters/node-sqlite.ts";
+import { nodePostgres } from "./adapters/pg.ts";
+import { postgresJs } from "./adapters/postgres-js.ts";
+import { participant } from "./participant.ts";
+import { pruneBarrier } from "./prune.ts";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Equal<A, B>): void => {};
+
+// node:sqlite
+declare const nodeDb: DatabaseSync;
+const ledger = participant("ledger", nodeSqlite(nodeDb));
+same<typeof ledger, Participant<DatabaseSync, "sync">>(true);
+// @ts-expect-error a pool of pg is no database of node:sqlite
+nodeSqlite(pool);
+// @ts-expect-error the connection is not an adapter
+participant("ledger", nodeDb);
+// @ts-expect-error a synchronous adapter takes no asynchronous transaction
+const notSync: TxAdapter<DatabaseSync, "sync"> = { ...nodeSqlite(nodeDb), transaction: async (body) => body(nodeDb) };
+
+// better-sqlite3
+declare const betterDb: BetterSqlite3.Database;
+const betterLedger = participant("ledger", betterSqlite3(betterDb));
+same<typeof betterLedger, Participant<BetterSqlite3.Database, "sync">>(true);
+// @ts-expect-error node:sqlite's connection is another
+betterSqlite3(nodeDb);
+
+// pg
+declare const pool: Pool;
+const orders = participant("orders", nodePostgres(pool));
+same<typeof orders, Participant<PoolClient, "async">>(true);
+// @ts-expect-error one client is not a pool: whatever else ran on it would be in the transaction
+nodePostgres(client);
+declare const client: PoolClient;
+
+// postgres.js, with the user's own types
+declare const sql: Sql;
+declare const typedSql: Sql<{ bigint: bigint }>;
+same<ReturnType<typeof postgresJs<typeof sql>>, TxAdapter<TransactionSql, "async">>(true);
+const typed = participant("orders", postgresJs(typedSql));
+same<typeof typed, Participant<TransactionSql<{ bigint: bigint }>, "async">>(true);
+// @ts-expect-error a pool of pg is no client of postgres.js
+postgresJs(pool);
+
+// Kysely
+interface Tables {
+  order: { id: string };
+}
+declare const db: Kysely<Tables>;
+const kyselyOrders = participant("orders", kysely(db, { dialect: "postgres" }));
+same<typeof kyselyOrders, Participant<Transaction<Tables>, "async">>(true);
+kysely(db, { dialect: "postgres", pool });
+kysely(db, { dialect: "sqlite", durability: "require" });
+// @ts-expect-error the dialect must be said
+kysely(db, {});
+// @ts-expect-error durability is a matter of SQLite
+kysely(db, { dialect: "postgres", durability: "warn" });
+
+// Drizzle: the transaction type of db.transaction, schema included
+const order = pgTable("order", { id: text() });
+const pgDb = overPg(pool, { schema: { order } });
+const pgOrders = participant("orders", drizzle(pgDb));
+type PgTx = Parameters<Parameters<typeof pgDb.transaction>[0]>[0];
+same<typeof pgOrders, Participant<PgTx, "async">>(true);
+const postgresJsDb = overPostgresJs(sql, { schema: { order } });
+const postgresJsOrders = participant("orders", drizzle(postgresJsDb));
+same<typeof postgresJsOrders, Participant<DrizzleTransaction<typeof postgresJsDb>, "async">>(true);
+same<DrizzleTransaction<typeof postgresJsDb>, Parameters<Parameters<typeof postgresJsDb.transaction>[0]>[0]>(true);
+export type AlsoNamed = PostgresJsTransaction<{ order: typeof order }, never>;
+const sqliteDb = overBetterSqlite3(betterDb);
+const drizzleLedger = participant("ledger", drizzle(sqliteDb, { durability: "ignore" }));
+type SqliteTx = Parameters<Parameters<typeof sqliteDb.transaction>[0]>[0];
+same<typeof drizzleLedger, Participant<SqliteTx, "sync">>(true);
+declare const unnamed: BetterSQLite3Database;
+// @ts-expect-error the type says nothing of the client beneath
+drizzle(unnamed);
+
+// One database's transaction is not another's
+export async function use(run: Parameters<typeof orders.runIn>[1]): Promise<void> {
+  await orders.runIn(client, run);
+  // @ts-expect-error another database's transaction
+  await orders.runIn(nodeDb, run);
+  // @ts-expect-error the pool is not a transaction
+  await orders.runIn(pool, run);
+  await pruneBarrier(orders, []);
+  await pruneBarrier(ledger, []);
+}
+// @ts-expect-error participants of different transactions do not stand in for each other
+const wrong: Participant<DatabaseSync, "sync"> = betterLedger;
+export const unused = [notSync, wrong];

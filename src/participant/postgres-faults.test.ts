@@ -1,0 +1,308 @@
+// What a network and a server can do to a transaction, for every client of PostgreSQL. A claim that the process survives is
+// in each of them: an `error` event that nobody hears, or a driver that throws from a timer, ends the test run.
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  type ClientSettings,
+  openDrizzlePg,
+  openDrizzlePostgresJs,
+  openKysely,
+  openPg,
+  openPostgresJs,
+  type PostgresClient,
+} from "../../test/participant/postgres-clients.ts";
+import { type PostgresDatabases, preparePostgres } from "../../test/participant/postgres-databases.ts";
+import { startProxy, type TcpProxy } from "../../test/participant/tcp-proxy.ts";
+import { describeWithOwnPostgres, describeWithPostgres } from "../../test/services/describe.ts";
+import type { PostgresServer } from "../../test/services/postgres.ts";
+import type { Participant } from "../core/participant.ts";
+import type { Script } from "../core/script.ts";
+import { participant } from "./participant.ts";
+
+type Open<Tx> = (url: string, settings?: ClientSettings) => PostgresClient<Tx>;
+
+describeWithPostgres("a participant on PostgreSQL, when things go wrong,", (database) => {
+  testFaults("with pg", database, openPg);
+  testFaults("with postgres.js", database, openPostgresJs);
+  testFaults("with Kysely", database, openKysely);
+  testFaults("with Drizzle over pg", database, openDrizzlePg);
+  testFaults("with Drizzle over postgres.js", database, openDrizzlePostgresJs);
+});
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function* insertScript<T>(note: string, answer: T): Script<T> {
+  yield { sql: "INSERT INTO effect (note) VALUES ($1::text)", parameters: [note] };
+  return answer;
+}
+
+function* raising(code: string): Script<"done"> {
+  yield { sql: `DO $$ BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '${code}'; END $$`, parameters: [] };
+  return "done";
+}
+
+function testFaults<Tx>(name: string, database: { readonly url: string }, open: Open<Tx>): void {
+  describe(name, () => {
+    let postgres: PostgresDatabases;
+    let proxy: TcpProxy;
+    let client: PostgresClient<Tx>;
+    let orders: Participant<Tx>;
+    let note = "";
+    let mark = { gid: "", branch: "take stock", round: 0 };
+    const closing: (() => Promise<void>)[] = [];
+
+    /** A participant whose sessions have these settings of the server's. */
+    const openWith = (settings: Readonly<Record<string, string>>, clientSettings?: ClientSettings) => {
+      const url = new URL(proxy.url);
+      const options = Object.entries(settings).map(([key, value]) => `-c ${key}=${value}`);
+      if (options.length > 0) url.searchParams.set("options", options.join(" "));
+      const opened = open(url.href, clientSettings);
+      closing.push(opened.close);
+      return { ...opened, port: participant("orders", opened.adapter).port };
+    };
+    const doing = (result: Uint8Array | null = null) => async (tx: unknown): Promise<Uint8Array | null> => {
+      await client.insertEffect(tx as Tx, note);
+      return result;
+    };
+    const terminate = async (pid: number): Promise<void> => {
+      await postgres.run(`SELECT pg_terminate_backend(${pid}, 5000)`);
+    };
+    const pidOf = (tx: unknown): Promise<number> => pidFrom(client.run, tx as Tx);
+
+    beforeAll(async () => {
+      postgres = await preparePostgres(database.url);
+    });
+    afterAll(() => postgres.close());
+    beforeEach(async () => {
+      proxy = await startProxy(database.url);
+      client = open(proxy.url);
+      orders = participant("orders", client.adapter);
+      await orders.migrate();
+      note = randomUUID();
+      mark = { ...mark, gid: note };
+    });
+    afterEach(async () => {
+      await client.close();
+      for (const close of closing.splice(0)) await close();
+      await proxy.close();
+    });
+
+    it("COMMIT carried out and its reply lost is unknown; the repeat is given the stored result, effect once", async () => {
+      proxy.loseNextCommit("reply");
+      expect(await orders.port.act(mark, "action", doing(bytes("7")))).toMatchObject({ kind: "unknown" });
+      expect(await orders.port.act(mark, "action", doing())).toEqual({ kind: "stored", result: bytes("7") });
+      expect(await postgres.countEffects(note)).toBe(1);
+    });
+
+    it("COMMIT lost on its way is unknown as well; the repeat runs, effect once", async () => {
+      proxy.loseNextCommit("request");
+      expect(await orders.port.act(mark, "action", doing(bytes("7")))).toMatchObject({ kind: "unknown" });
+      expect(await orders.port.act(mark, "action", doing(bytes("8")))).toEqual({ kind: "ran", result: bytes("8") });
+      expect(await postgres.countEffects(note)).toBe(1);
+    });
+
+    it("an undo and a confirm whose COMMIT reply was lost are unknown, and done once", async () => {
+      await orders.port.act(mark, "action", doing());
+      await orders.port.act(mark, "try", doing());
+      const undoing = async (tx: unknown): Promise<void> => client.insertEffect(tx as Tx, `${note} after`);
+      proxy.loseNextCommit("reply");
+      expect(await orders.port.undo(mark, "compensation", undoing)).toMatchObject({ kind: "unknown" });
+      expect(await orders.port.undo(mark, "compensation", undoing)).toEqual({ kind: "already" });
+      proxy.loseNextCommit("reply");
+      expect(await orders.port.confirm(mark, undoing)).toMatchObject({ kind: "unknown" });
+      expect(await orders.port.confirm(mark, undoing)).toEqual({ kind: "already" });
+      expect(await postgres.countEffects(`${note} after`)).toBe(2);
+    });
+
+    it("own: COMMIT's lost reply is unknown, with body and seal both there", async () => {
+      proxy.loseNextCommit("reply");
+      const outcome = await orders.port.own(doing(), () => insertScript(`${note} seal`, "done" as const));
+      expect(outcome).toMatchObject({ kind: "unknown" });
+      expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([1, 1]);
+    });
+
+    it.each(["terminated by the server", "reset by the network"])("a connection %s under a statement of the body is its failure, and nothing lands", async (how) => {
+      const outcome = await orders.port.act(mark, "action", async (tx) => {
+        await client.insertEffect(tx as Tx, note);
+        const pid = await pidOf(tx);
+        const sleeping = client.run(tx as Tx, "SELECT pg_sleep(30)");
+        sleeping.catch(() => undefined);
+        if (how.startsWith("reset")) proxy.reset();
+        else await terminate(pid);
+        await sleeping;
+        return null;
+      });
+      expect(outcome).toMatchObject({ kind: "threw" });
+      expect(await postgres.countEffects(note)).toBe(0);
+      expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
+    });
+
+    it.each(["terminated by the server", "reset by the network"])("after a connection %s between two statements, what the body still sends lands nowhere", async (how) => {
+      const { port, insertEffect, run } = openWith({}, { max: 1 });
+      let others: Promise<unknown> = Promise.resolve();
+      const bodyEnds = Promise.withResolvers<void>();
+      const outcome = await port.act(mark, "action", async (tx) => {
+        await insertEffect(tx as Tx, note);
+        if (how.startsWith("reset")) proxy.reset();
+        else await terminate(await pidFrom(run, tx as Tx));
+        // Another transaction gets the one connection of this client, as soon as there is one again.
+        others = port.act({ ...mark, branch: "another" }, "action", async (other) => {
+          await insertEffect(other as Tx, `${note} another`);
+          return null;
+        });
+        await Promise.race([others, delay(300)]);
+        for (let tried = 0; tried < 3; tried++) {
+          await Promise.resolve()
+            .then(() => insertEffect(tx as Tx, note))
+            .catch(() => undefined);
+        }
+        bodyEnds.resolve();
+        return null;
+      });
+      // Some clients report the loss while the body still runs.
+      await bodyEnds.promise;
+      expect(["threw", "unavailable"]).toContain(outcome.kind);
+      expect(await others).toMatchObject({ kind: "ran" });
+      expect([await postgres.countEffects(note), await postgres.countEffects(`${note} another`)]).toEqual([0, 1]);
+      expect(await port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
+      expect(await postgres.countEffects(note)).toBe(1);
+    });
+
+    it("a server that is away is unavailable, and of use again when it is back", async () => {
+      await proxy.stop();
+      expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "unavailable" });
+      expect(await orders.port.own(doing(), () => insertScript(note, "done" as const))).toMatchObject({ kind: "unavailable" });
+      await proxy.resume();
+      expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
+    });
+
+    it.each(["40P01", "40001", "55P03", "53200", "57014"])("a seal that fails with %s, which repeating mends, is unavailable", async (code) => {
+      expect(await orders.port.own(doing(), () => raising(code))).toMatchObject({ kind: "unavailable" });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
+
+    it("a constraint deferred to COMMIT is the body's failure, for certain", async () => {
+      await postgres.run("CREATE TABLE IF NOT EXISTS parent (id integer PRIMARY KEY)");
+      await postgres.run("CREATE TABLE IF NOT EXISTS child (parent integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+      const outcome = await orders.port.act(mark, "action", async (tx) => {
+        await client.insertEffect(tx as Tx, note);
+        await client.run(tx as Tx, "INSERT INTO child VALUES (1)");
+        return null;
+      });
+      expect(outcome).toMatchObject({ kind: "threw" });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
+
+    it("a statement that failed and was swallowed is the body's failure", async () => {
+      const outcome = await orders.port.act(mark, "action", async (tx) => {
+        await client.insertEffect(tx as Tx, note);
+        await client.run(tx as Tx, "SELECT 1 / 0").catch(() => undefined);
+        return null;
+      });
+      expect(outcome).toMatchObject({ kind: "threw", error: { message: expect.stringContaining("went on in a transaction") } });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
+
+    it.each(["COMMIT", "ROLLBACK"])("a body that sends %s by itself is found out, and nothing is said of its effect", async (end) => {
+      const body = async (tx: unknown): Promise<null> => {
+        await client.run(tx as Tx, end);
+        return null;
+      };
+      await expect(orders.port.act(mark, "action", body)).rejects.toMatchObject({ code: "INVARIANT" });
+    });
+
+    it("runs at READ COMMITTED, whatever the session's default", async () => {
+      const { port, run } = openWith({ default_transaction_isolation: "serializable" });
+      const isolations: unknown[] = [];
+      const outcome = await port.act(mark, "action", async (tx) => {
+        isolations.push(...((await run(tx as Tx, "SELECT current_setting('transaction_isolation') AS value")) as unknown[]));
+        return null;
+      });
+      expect(outcome).toMatchObject({ kind: "ran" });
+      expect(isolations).toMatchObject([{ value: "read committed" }]);
+    });
+
+    it.each([
+      ["0", "30s"],
+      ["7000", "7s"],
+    ])("a frozen process cannot hold its barrier row for long: idling is limited where the session allows %s ms", async (setting, limit) => {
+      const { port, run } = openWith({ idle_in_transaction_session_timeout: setting });
+      const limits: unknown[] = [];
+      const show = "SELECT current_setting('idle_in_transaction_session_timeout') AS value";
+      await port.act(mark, "action", async (tx) => {
+        limits.push(...((await run(tx as Tx, show)) as unknown[]));
+        return null;
+      });
+      await port.own(
+        async (tx) => {
+          limits.push(...((await run(tx as Tx, show)) as unknown[]));
+        },
+        () => insertScript(note, "done" as const),
+      );
+      // Only for that transaction: the next one on the same connection has the session's again.
+      expect(limits).toMatchObject([{ value: limit }, { value: setting === "0" ? "0" : limit }]);
+    });
+
+    it("a body that idles for longer than the server allows is its own failure, and nothing lands", async () => {
+      const { port, run, insertEffect } = openWith({ idle_in_transaction_session_timeout: "50" });
+      const outcome = await port.act(mark, "action", async (tx) => {
+        await insertEffect(tx as Tx, note);
+        const pid = await pidFrom(run, tx as Tx);
+        await until(async () => (await postgres.run(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid}`)).length === 0);
+        return null;
+      });
+      expect(outcome).toMatchObject({ kind: "threw", error: { message: expect.stringContaining("nothing was committed") } });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
+  });
+}
+
+describeWithOwnPostgres("a participant on a PostgreSQL that is restarted", (server) => {
+  testRestart("pg", server, openPg);
+  testRestart("postgres.js", server, openPostgresJs);
+  testRestart("Kysely", server, openKysely);
+  testRestart("Drizzle over pg", server, openDrizzlePg);
+  testRestart("Drizzle over postgres.js", server, openDrizzlePostgresJs);
+});
+
+function testRestart<Tx>(name: string, server: () => PostgresServer, open: Open<Tx>): void {
+  it(`loses nothing, doubles nothing and goes on, with ${name}`, async () => {
+    const { adapter, insertEffect, close } = open(server().url);
+    const orders = participant("orders", adapter);
+    const postgres = await preparePostgres(server().url);
+    await orders.migrate();
+    const notes = Array.from({ length: 30 }, () => randomUUID());
+    let restarting: Promise<void> | undefined;
+    const runToEnd = async (note: string): Promise<void> => {
+      for (let tried = 0; tried < 500; tried++) {
+        const outcome = await orders.port.act({ gid: note, branch: "b", round: 0 }, "action", async (tx) => {
+          await insertEffect(tx as Tx, note);
+          if (note === notes[5]) restarting ??= server().restart("immediate");
+          return null;
+        });
+        if (outcome.kind === "ran" || outcome.kind === "stored") return;
+        await delay(20);
+      }
+      throw new Error("Expected the action to come to an end.");
+    };
+    await Promise.all(notes.map(runToEnd));
+    await restarting;
+    for (const note of notes) expect(await postgres.countEffects(note)).toBe(1);
+    await close();
+    await postgres.close();
+  });
+}
+
+const pidFrom = async <Tx>(run: PostgresClient<Tx>["run"], tx: Tx): Promise<number> => {
+  const [row] = (await run(tx, "SELECT pg_backend_pid() AS pid")) as { pid: number }[];
+  return row?.pid ?? 0;
+};
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tried = 0; tried < 1_000; tried++) {
+    if (await isSo()) return;
+    await delay(10);
+  }
+  throw new Error("Expected it to come about within ten seconds.");
+}

@@ -1,0 +1,32 @@
+// What an operation does inside a transaction, as a conversation: it asks for a statement, or for the user's body, and is
+// handed the answer. So one text serves synchronous clients, where nothing may be awaited, and asynchronous ones.
+import type { Awaitable } from "../core/participant.ts";
+import type { Row, Script, Statement } from "../core/script.ts";
+
+export type Move =
+  | { readonly kind: "statement"; readonly statement: Statement }
+  | { readonly kind: "body"; readonly run: () => unknown };
+
+export type Work<T> = Generator<Move, T, unknown>;
+
+/** How the work leaves its transaction: `value` is the answer in either case. */
+export interface Ending<T> {
+  readonly commit: boolean;
+  readonly value: T;
+}
+export const commit = <T>(value: T): Ending<T> => ({ commit: true, value });
+export const rollback = <T>(value: T): Ending<T> => ({ commit: false, value });
+
+/** Runs a script of ours. */
+export function* ask<T>(script: Script<T>): Work<T> {
+  for (let turn = script.next(); ; ) {
+    if (turn.done) return turn.value;
+    const rows = yield { kind: "statement", statement: turn.value };
+    turn = script.next(rows as readonly Row[]);
+  }
+}
+
+/** Runs the user's body. */
+export function* call<R>(run: () => Awaitable<R>): Work<R> {
+  return (yield { kind: "body", run }) as R;
+}

@@ -1,0 +1,82 @@
+// Scripts that run inside a transaction of the user's, through whatever client he has: $n placeholders with casts, no arrays,
+// json as text; clients answer with texts or numbers.
+import { InvariantError } from "../../core/errors.ts";
+import type { JournalRow } from "../../core/journal.ts";
+import type { Script } from "../../core/script.ts";
+import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
+import { admits } from "./fence.ts";
+import { startScript } from "./starts.ts";
+import { int, text } from "./values.ts";
+import { guardOf } from "./writes.ts";
+
+export function ownTransactions(identity: () => string | undefined): OwnTransactions {
+  return {
+    dialect: "postgres",
+    get identity() {
+      const known = identity();
+      if (known === undefined) throw new InvariantError("Expected the store to be open before its identity is asked for");
+      return known;
+    },
+    identityScript,
+    recordScript,
+    startScript: (execution) => startScript(execution, false),
+  };
+}
+
+/** `store id/database`: a copy of the tables in another database of the server is another one. */
+export const identitySql = `SELECT m.store_id::text || '/' || current_database() AS identity FROM makegood.meta m`;
+
+/** Asks the catalog first: a statement about tables that are absent, or closed to this user, would end his transaction. */
+function* identityScript(): Script<string | null> {
+  const [visible] = yield {
+    sql: `
+      SELECT 1 AS found
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = 'makegood' AND c.relname = 'meta'
+         AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`,
+    parameters: [],
+  };
+  if (visible === undefined) return null;
+  const [row] = yield { sql: identitySql, parameters: [] };
+  return row === undefined ? null : text(row.identity);
+}
+
+/**
+ * Locks the guard row and waits for it, then inserts. A row that is there is never `done`: the effect would be committed
+ * twice. If it is mine, an earlier commit of this step landed unnoticed: `lost` drops the execution, the sweep finds it, and
+ * its new owner replays the row.
+ */
+function* recordScript(lease: Lease, direction: "forward" | "back", row: JournalRow): Script<WriteOutcome["kind"]> {
+  // Primary key of execution. In its own statement, so that the insert sees what was committed while this waited (F1, F2).
+  const [found] = yield {
+    sql: `
+      SELECT e.token, e.status, e.phase, e.cancel, e.inbox
+        FROM makegood.execution e WHERE e.id = $1::uuid
+         FOR NO KEY UPDATE`,
+    parameters: [lease.executionId],
+  };
+  const guard = found && guardOf(found);
+  if (guard === undefined || guard.token !== lease.token || guard.status !== "running") return "lost";
+  if (!admits({ lease, direction }, guard)) return "refused";
+  const written = yield {
+    sql: `
+      INSERT INTO makegood.journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
+      VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::integer, $7::integer, $8::text, $9::bytea, $10::bigint, $11::integer, $12::text)
+      ON CONFLICT (execution_id, step, role) DO NOTHING
+      RETURNING token`,
+    parameters: [
+      ...[lease.executionId, row.step, row.role, row.kind, row.seq, row.started, row.attempt, row.state, row.body, row.at],
+      ...[lease.token, row.actor],
+    ],
+  };
+  if (written.length > 0) return "done";
+  const [there] = yield {
+    sql: `SELECT j.token FROM makegood.journal j WHERE j.execution_id = $1::uuid AND j.step = $2::text AND j.role = $3::text`,
+    parameters: [lease.executionId, row.step, row.role],
+  };
+  if (there !== undefined && int(there.token) === lease.token) return "lost";
+  throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
+    executionId: lease.executionId,
+    step: row.step,
+  });
+}

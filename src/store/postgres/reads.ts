@@ -1,0 +1,173 @@
+// Plain reads, for callers and people. Never a base for a write.
+import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
+import { isUuid } from "../../core/ids.ts";
+import type { Actor } from "../../core/ports.ts";
+import type { Row } from "../../core/script.ts";
+import type { AuditRow, ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
+import type { Connections } from "./connection.ts";
+import { loadExecutions } from "./load.ts";
+import { bytesOrNull, int, intOrNull, text, textArray, textOrNull } from "./values.ts";
+
+const executionSql = `
+SELECT e.id::text AS id, e.namespace, e.job, e.version, e.key, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker::text AS worker,
+       e.priority, e."group", e.concurrency_key, e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent::text AS parent,
+       p.root::text AS root, p.trace_context, COALESCE(o.undone_count, 0) AS undone_count, g.fraction, g.note
+  FROM makegood.execution e
+  JOIN makegood.payload p ON p.execution_id = e.id
+  LEFT JOIN makegood.outcome o ON o.execution_id = e.id
+  LEFT JOIN makegood.progress g ON g.execution_id = e.id`;
+
+// Primary keys; the newest incident still open by index incident_execution.
+const outcomesSql = `
+SELECT e.id::text AS id, e.status, e.phase, e.reason, COALESCE(o.undone_count, 0) AS undone_count, o.result, o.error, i.id::text AS incident_id
+  FROM makegood.execution e
+  LEFT JOIN makegood.outcome o ON o.execution_id = e.id
+  LEFT JOIN LATERAL (
+       SELECT i.id FROM makegood.incident i WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) i ON true
+ WHERE e.id = ANY($1::uuid[])`;
+
+// Walks the primary key down from `after`, or index search_attribute_value or execution_child where that is asked for.
+const listSql = `${executionSql}
+ WHERE e.namespace = $1::text
+   AND ($2::text IS NULL OR e.job = $2::text)
+   AND ($3::text IS NULL OR e.key = $3::text)
+   AND ($4::text[] IS NULL OR e.status = ANY($4::text[]))
+   AND ($5::uuid IS NULL OR e.parent = $5::uuid)
+   AND ($6::text IS NULL OR e.id IN (
+       SELECT a.execution_id FROM makegood.search_attribute a WHERE a.namespace = $1::text AND a.name = $6::text AND a.value = $7::text))
+   AND ($8::uuid IS NULL OR e.id < $8::uuid)
+ ORDER BY e.id DESC
+ LIMIT $9::integer`;
+
+const incidentSql = `
+SELECT i.id::text AS id, i.execution_id::text AS execution_id, i.code, i.step, i.error, i.opened_at, i.closed_at FROM makegood.incident i`;
+
+export function readStore(connections: Connections): ReadStore {
+  const read = (sql: string, ...parameters: readonly unknown[]) => connections.read({ sql, parameters });
+  return {
+    async find(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await read(`${executionSql} WHERE e.id = $1::uuid`, id);
+      return row === undefined ? null : executionOf(row);
+    },
+
+    async findByKey({ namespace, job, key }) {
+      const [row] = await read(
+        `SELECT k.execution_id::text AS id, k.round, COALESCE(e.status, k.status) AS status, k.fingerprint
+           FROM makegood.execution_key k LEFT JOIN makegood.execution e ON e.id = k.execution_id
+          WHERE k.namespace = $1::text AND k.job = $2::text AND k.key = $3::text`,
+        namespace, job, key,
+      );
+      if (row === undefined) return null;
+      return { id: text(row.id), round: int(row.round), status: text<Status>(row.status), fingerprint: textOrNull(row.fingerprint) };
+    },
+
+    async outcomes(ids) {
+      const asked = ids.filter(isUuid);
+      const rows = asked.length === 0 ? [] : await read(outcomesSql, textArray(asked));
+      return new Map(rows.map((row) => [text(row.id), outcomeOf(row)]));
+    },
+
+    async input(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await read(`SELECT p.input FROM makegood.payload p WHERE p.execution_id = $1::uuid`, id);
+      return bytesOrNull(row?.input);
+    },
+
+    async history(id) {
+      if (!isUuid(id)) return { journal: [], attempts: [], signals: [], audit: [], incidents: [] };
+      const [loaded, audit, incidents] = await Promise.all([
+        loadExecutions(connections, [id], true),
+        read(
+          `SELECT a.execution_id::text AS execution_id, a.verb, a.actor_kind, a.actor_id, a.note, a.at
+             FROM makegood.audit a WHERE a.execution_id = $1::uuid ORDER BY a.at, a.id`,
+          id,
+        ),
+        read(`${incidentSql} WHERE i.execution_id = $1::uuid ORDER BY i.opened_at, i.id`, id),
+      ]);
+      const { journal = [], attempts = [], signals = [] } = loaded.get(id) ?? {};
+      return { journal, attempts, signals, audit: audit.map(auditOf), incidents: incidents.map(incidentOf) };
+    },
+
+    async list({ namespace, job, key, statuses: wanted, parent, attribute, after, limit }) {
+      if ([parent, after].some((id) => id !== undefined && !isUuid(id))) return [];
+      const [name = null, value = null] = attribute ?? [];
+      const wantedList = wanted === undefined ? null : textArray(wanted);
+      const rows = await read(listSql, namespace, job ?? null, key ?? null, wantedList, parent ?? null, name, value, after ?? null, limit);
+      return rows.map(executionOf);
+    },
+
+    async openIncidents({ namespace, limit }) {
+      // Index incident_open.
+      const rows = await read(
+        `${incidentSql} WHERE i.namespace = $1::text AND i.closed_at IS NULL ORDER BY i.opened_at, i.id LIMIT $2::integer`,
+        namespace, limit,
+      );
+      return rows.map(incidentOf);
+    },
+
+    async countByStatus(namespace) {
+      const rows = await read(
+        `SELECT e.status, count(*) AS count FROM makegood.execution e WHERE e.namespace = $1::text GROUP BY e.status`,
+        namespace,
+      );
+      const counts = new Map(rows.map((row) => [text(row.status), int(row.count)]));
+      return Object.fromEntries(statuses.map((status) => [status, counts.get(status) ?? 0])) as Record<Status, number>;
+    },
+  };
+}
+
+const executionOf = (row: Row): ExecutionRow => ({
+  id: text(row.id),
+  namespace: text(row.namespace),
+  job: text(row.job),
+  version: int(row.version),
+  key: textOrNull(row.key),
+  round: int(row.round),
+  status: text<Status>(row.status),
+  phase: text<Phase>(row.phase),
+  reason: textOrNull<Reason>(row.reason),
+  cancel: textOrNull<Reason>(row.cancel),
+  token: int(row.token),
+  worker: textOrNull(row.worker),
+  priority: int(row.priority),
+  group: textOrNull(row.group),
+  concurrencyKey: textOrNull(row.concurrency_key),
+  wakeAt: intOrNull(row.wake_at),
+  createdAt: int(row.created_at),
+  endedAt: intOrNull(row.ended_at),
+  deadlineAt: intOrNull(row.deadline_at),
+  parent: textOrNull(row.parent),
+  root: text(row.root),
+  traceContext: textOrNull(row.trace_context),
+  undoneCount: int(row.undone_count),
+  progress: row.fraction === null ? null : { fraction: Number(row.fraction), note: textOrNull(row.note) },
+});
+
+const outcomeOf = (row: Row) => ({
+  status: text<Status>(row.status),
+  phase: text<Phase>(row.phase),
+  reason: textOrNull<Reason>(row.reason),
+  undoneCount: int(row.undone_count),
+  result: bytesOrNull(row.result),
+  error: bytesOrNull(row.error),
+  incidentId: textOrNull(row.incident_id),
+});
+
+const auditOf = (row: Row): AuditRow => ({
+  executionId: text(row.execution_id),
+  verb: text(row.verb),
+  actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },
+  note: textOrNull(row.note),
+  at: int(row.at),
+});
+
+const incidentOf = (row: Row): IncidentRow => ({
+  id: text(row.id),
+  executionId: text(row.execution_id),
+  code: text(row.code),
+  step: textOrNull(row.step),
+  error: bytesOrNull(row.error),
+  openedAt: int(row.opened_at),
+  closedAt: intOrNull(row.closed_at),
+});

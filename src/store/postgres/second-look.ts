@@ -1,0 +1,91 @@
+// What became of starts and writes that did not land, read after the commit that did not take them. A plain read proves
+// enough here: tokens and phases never go back, a row under my token is committed, and whoever still holds the guard row of
+// a write that fits makes it busy, not lost.
+import type { Row } from "../../core/script.ts";
+import type { NewExecution, StartOutcome, Write, WriteOutcome } from "../../core/store.ts";
+import type { Status } from "../../core/execution.ts";
+import { arraysOf, unnested } from "./columns.ts";
+import type { Connections } from "./connection.ts";
+import { type Guard, hasRows, outcomeOf } from "./fence.ts";
+import { int, text, textArray, textOrNull } from "./values.ts";
+import { attemptColumns, attemptsOf, recordColumns, recordsOf } from "./write-rows.ts";
+import { guardOf } from "./writes.ts";
+
+/** Outcomes in order. The guard rows are read first: a transition that has left `running` has its rows committed by then. */
+export async function lookAgain(connections: Connections, writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
+  const guards = await readGuards(connections, writes);
+  const mine = writes.filter((write) => hasRows(write) && guards.get(write.lease.executionId)?.token === write.lease.token);
+  const missing = mine.length === 0 ? new Set<string>() : await readMissing(connections, mine);
+  return Promise.all(
+    writes.map(async (write) => {
+      const id = write.lease.executionId;
+      const outcome = outcomeOf(write, guards.get(id), hasRows(write) && !missing.has(id));
+      if (outcome.kind !== "done" || write.children === undefined) return outcome;
+      const children = await findExisting(connections, write.children);
+      return { kind: "done", children: children.filter((child) => child !== undefined) };
+    }),
+  );
+}
+
+async function readGuards(connections: Connections, writes: readonly Write[]): Promise<ReadonlyMap<string, Guard>> {
+  const rows = await connections.read({
+    sql: `
+      SELECT e.id::text AS id, e.token, e.status, e.phase, e.cancel, e.inbox
+        FROM makegood.execution e WHERE e.id = ANY($1::uuid[])`,
+    parameters: [textArray(writes.map((write) => write.lease.executionId))],
+  });
+  return new Map(rows.map((row) => [text(row.id), guardOf(row)]));
+}
+
+/** Executions of which some row of the write is not there under its token. Primary keys of journal and attempt. */
+async function readMissing(connections: Connections, writes: readonly Write[]): Promise<ReadonlySet<string>> {
+  const records = arraysOf(recordColumns.slice(0, 3).concat(recordColumns.slice(10, 11)), recordsOf(writes));
+  const attempts = arraysOf(attemptColumns.slice(0, 5), attemptsOf(writes));
+  const rows = await connections.read({
+    sql: `
+      SELECT i.execution_id::text AS id
+        FROM (SELECT ${unnested(recordColumns.slice(0, 3))}, unnest($4::integer[]) AS token) i
+       WHERE NOT EXISTS (SELECT FROM makegood.journal j
+                          WHERE j.execution_id = i.execution_id AND j.step = i.step AND j.role = i.role AND j.token = i.token)
+       UNION ALL
+      SELECT i.execution_id::text
+        FROM (SELECT ${unnested(attemptColumns.slice(0, 5), 5)}) i
+       WHERE NOT EXISTS (SELECT FROM makegood.attempt a
+                          WHERE a.execution_id = i.execution_id AND a.step = i.step AND a.role = i.role AND a.attempt = i.attempt AND a.token = i.token)`,
+    parameters: [...records, ...attempts],
+  });
+  return new Set(rows.map((row) => text(row.id)));
+}
+
+/** Who has the key of each start, or its very id; undefined where retention took both meanwhile. */
+export async function findExisting(connections: Connections, starts: readonly NewExecution[]): Promise<readonly (StartOutcome | undefined)[]> {
+  // Primary keys of execution_key and execution.
+  const rows = await connections.read({
+    sql: `
+      SELECT i.place, k.execution_id::text AS id, k.round, COALESCE(e.status, k.status) AS status, k.fingerprint
+        FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i(namespace, job, key, place)
+        JOIN makegood.execution_key k ON k.namespace = i.namespace AND k.job = i.job AND k.key = i.key
+        LEFT JOIN makegood.execution e ON e.id = k.execution_id
+       UNION ALL
+      SELECT i.place, e.id::text, e.round, e.status, NULL
+        FROM unnest($4::uuid[], $3::text[]) WITH ORDINALITY AS i(id, key, place)
+        JOIN makegood.execution e ON e.id = i.id
+       WHERE i.key IS NULL`,
+    parameters: [
+      textArray(starts.map((start) => start.namespace)),
+      textArray(starts.map((start) => start.job)),
+      textArray(starts.map((start) => start.key)),
+      textArray(starts.map((start) => start.id)),
+    ],
+  });
+  const byPlace = new Map(rows.map((row) => [int(row.place) - 1, existsOf(row)]));
+  return starts.map((_, place) => byPlace.get(place));
+}
+
+const existsOf = (row: Row): StartOutcome => ({
+  kind: "exists",
+  id: text(row.id),
+  round: int(row.round),
+  status: text<Status>(row.status),
+  fingerprint: textOrNull(row.fingerprint),
+});

@@ -1,0 +1,89 @@
+// Taking executions: claim, rescue and adoption all raise the token and name the worker.
+
+import { InvariantError } from "../../core/errors.ts";
+import type { Phase, Reason } from "../../core/execution.ts";
+import type { Row } from "../../core/script.ts";
+import type { ClaimedExecution, JobRef } from "../../core/store.ts";
+import type { Connection, Sql } from "./connection.ts";
+import { idFromBytes, idOrNull, idToBytes } from "./id-bytes.ts";
+import { isLive } from "./leases.ts";
+import type { Moment } from "./moment.ts";
+
+export interface Claim {
+  readonly namespace: string;
+  readonly worker: string;
+  readonly jobs: readonly JobRef[];
+  readonly limit: number;
+}
+
+/** Looks before it asks for the write lock, so that an idle worker's polling keeps nobody waiting. */
+export async function claimReady(connection: Connection, request: Claim): Promise<readonly ClaimedExecution[]> {
+  const hasReady = await connection.read((sql) => pick(sql, { ...request, limit: 1 }).length > 0);
+  if (!hasReady) return [];
+  const worker = idToBytes(request.worker);
+  return connection.write((sql, moment) => {
+    if (!isLive(sql, worker, moment.now)) return [];
+    const picked = pick(sql, request);
+    for (const id of picked) sql.run(takeReady, [worker, id]);
+    return picked.map((id) => readClaimed(sql, id, moment));
+  });
+}
+
+// Served by execution_ready, in its order: job by job, so that a long queue of one is not read for the sake of another.
+const pickReady = `
+SELECT id, priority, wake_at
+  FROM makegood_execution
+ WHERE namespace = ? AND job = ? AND version = ? AND status = 'ready'
+ ORDER BY priority, wake_at, id
+ LIMIT ?`;
+
+// Served by the primary key. Picked in the same transaction: nobody else has it.
+const takeReady = `
+UPDATE makegood_execution SET status = 'running', worker = ?, token = token + 1, wake_at = NULL WHERE id = ?`;
+
+function pick(sql: Sql, { namespace, jobs, limit }: Claim): readonly Uint8Array[] {
+  const found = jobs.flatMap(({ job, version }) => sql.rows(pickReady, [namespace, job, version, limit]));
+  if (jobs.length > 1)
+    found.sort((a, b) => Number(a["priority"]) - Number(b["priority"]) || Number(a["wake_at"]) - Number(b["wake_at"]));
+  return found.slice(0, limit).map((row) => row["id"] as Uint8Array);
+}
+
+// Served by both primary keys.
+const selectClaimed = `
+SELECT e.id, e.job, e.version, e.key, e.round, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent, e.slot,
+       e.created_at, e.deadline_at, p.input, p.root, p.trace_context
+  FROM makegood_execution AS e JOIN makegood_payload AS p ON p.execution_id = e.id
+ WHERE e.id = ?`;
+
+/** What its new owner needs; in the transaction that gave it to him. */
+export function readClaimed(sql: Sql, id: Uint8Array, moment: Moment): ClaimedExecution {
+  const [row] = sql.rows(selectClaimed, [id]);
+  if (row === undefined) throw new InvariantError(`Expected the payload of execution ${idFromBytes(id)}, found none`);
+  return toClaimed(row, moment.now);
+}
+
+function toClaimed(row: Row, now: number): ClaimedExecution {
+  const deadlineAt = row["deadline_at"] as number | null;
+  return {
+    id: idFromBytes(row["id"]),
+    job: row["job"] as string,
+    version: row["version"] as number,
+    key: row["key"] as string | null,
+    round: row["round"] as number,
+    token: row["token"] as number,
+    phase: row["phase"] as Phase,
+    reason: row["reason"] as Reason | null,
+    cancel: row["cancel"] as Reason | null,
+    inbox: row["inbox"] as number,
+    priority: row["priority"] as number,
+    group: row["group"] as string | null,
+    parent: idOrNull(row["parent"]),
+    root: idFromBytes(row["root"]),
+    holdsSlot: row["slot"] === "held",
+    traceContext: row["trace_context"] as string | null,
+    input: row["input"] as Uint8Array | null,
+    createdAt: row["created_at"] as number,
+    deadlineAt,
+    deadlineInMs: deadlineAt === null ? null : deadlineAt - now,
+  };
+}

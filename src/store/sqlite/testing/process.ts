@@ -1,0 +1,95 @@
+// Another process on the same file, for tests that kill, block or outgrow one: node process.ts VERB PATH [ARGUMENT]
+import { createInterface } from "node:readline";
+import { DatabaseSync, StatementSync } from "node:sqlite";
+import { Scene } from "../../testing/scene.ts";
+import { sqlite } from "../sqlite.ts";
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const die = (): never => {
+  process.kill(process.pid, "SIGKILL");
+  return process.exit(1);
+};
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+const verbs: Readonly<Record<string, (path: string, argument: string) => Promise<void>>> = {
+  /** Opens when told to, so that several do at once. */
+  async open(path) {
+    say("ready");
+    await lines.next();
+    const store = sqlite(path);
+    await store.open();
+    say(store.own.identity);
+    await store.close();
+  },
+
+  /** Dies by SIGKILL in the middle of the first migration. */
+  async "die-migrating"(path, point) {
+    const { exec } = DatabaseSync.prototype;
+    const { run } = StatementSync.prototype;
+    let hasTables = false;
+    DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
+      if (!sql.includes("CREATE TABLE makegood_execution")) return exec.call(this, sql);
+      if (point === "before its tables") die();
+      exec.call(this, sql);
+      hasTables = true;
+      if (point === "before its row") die();
+    };
+    StatementSync.prototype.run = function (this: StatementSync, ...values) {
+      if (this.sourceSQL === "COMMIT" && hasTables && point === "before its commit") die();
+      return run.call(this, ...(values as Parameters<typeof run>));
+    };
+    await sqlite(path).open();
+  },
+
+  /** Keeps the write lock until told to let go. */
+  async hold(path) {
+    const database = new DatabaseSync(path);
+    database.exec("BEGIN IMMEDIATE");
+    say("held");
+    await lines.next();
+    database.exec("COMMIT");
+    database.close();
+    say("released");
+  },
+
+  /** Starts executions as fast as it can and names each once it is acknowledged; for ever, or so many. */
+  async start(path, argument) {
+    const [namespace = "", count] = argument.split(" ");
+    const store = sqlite(path);
+    await store.open();
+    const scene = new Scene(store, namespace);
+    for (let i = 0; i < Number(count ?? Number.POSITIVE_INFINITY); i++) {
+      const executions = [scene.execution(), scene.execution()];
+      await store.executions.commit(executions, []);
+      say(executions.map(({ id }) => id).join(" "));
+    }
+    await store.close();
+  },
+
+  /** Writes until the file may not grow any more; tells what it was told, and what it was told when it asked again. */
+  async fill(path, namespace) {
+    const store = sqlite(path);
+    await store.open();
+    const scene = new Scene(store, namespace);
+    const acknowledged: string[] = [];
+    for (;;) {
+      const execution = scene.execution({ input: new Uint8Array(64 * 1_024) });
+      try {
+        await store.executions.commit([execution], []);
+        acknowledged.push(execution.id);
+      } catch (error) {
+        const again = await store.reads
+          .find(execution.id)
+          .then((found) => (found === null ? "absent" : "there"), codeOf);
+        say(JSON.stringify({ acknowledged, code: codeOf(error), unsure: execution.id, again }));
+        return;
+      }
+    }
+  },
+};
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown }).code);
+
+const [verb = "", path = "", argument = ""] = process.argv.slice(2);
+await verbs[verb]?.(path, argument);
+process.exit(0);

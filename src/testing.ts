@@ -1,0 +1,1 @@
+export { type Mortal, mortal } from "./testing/mortal.ts";

@@ -1,0 +1,62 @@
+/** Many lives of one process inside this one. A dead life is one whose store never answers again, so that none of its awaits settles. */
+import { type AnyJob, type App, type AppOptions, makegood, type Outcome, type Store } from "makegood";
+import { mortal } from "../../engine/mortal.ts";
+import type { World } from "./world.ts";
+
+export interface Lives {
+  readonly app: App;
+  readonly outcome: Outcome<unknown>;
+  readonly executionId: string;
+  /** How many lives ended before their time. */
+  readonly deathCount: number;
+  /** Ends the last life. Dead ones have nothing to end but their connections. */
+  stop(): Promise<void>;
+}
+
+/** Where a life ends: at the n-th call of the store (each counts twice, before and after), or not at all. */
+export type DiesAt = number | null;
+
+/**
+ * Starts an execution and lives through it: the first life ends at `ends[0]`, the next one of the same name at `ends[1]`,
+ * and so on. What a dead life has under way in a participant goes on there, as in a process that was frozen.
+ */
+export async function liveThrough(world: World, ends: readonly DiesAt[], makeJob: (life: number) => AnyJob, options: Partial<AppOptions> = {}): Promise<Lives> {
+  const stores: Store[] = [];
+  const job = options.namespace ?? world.place.name;
+  for (let life = 0; ; life++) {
+    const store = world.newStore();
+    stores.push(store);
+    const mortalStore = mortal(store);
+    const dead = new Promise<"dead">((resolve) => {
+      mortalStore.onPoint = (point) => {
+        if (point !== (ends[life] ?? null)) return;
+        mortalStore.kill();
+        resolve("dead");
+      };
+    });
+    const app = makegood({ namespace: job, workerName: `${job} one`, lease: "30s", poll: "20ms", maxCrashes: 100, ...options, store: mortalStore.store });
+    const one = makeJob(life);
+    app.register(one);
+    const ended = run(app, one);
+    const found = await Promise.race([ended, dead]);
+    if (found === "dead") continue;
+    // What the test asks now is no part of this life.
+    mortalStore.onPoint = () => {};
+    const stop = async (): Promise<void> => {
+      await app.stop({ graceMs: 0 });
+      await Promise.all(stores.map((each) => each.close()));
+    };
+    return { app, ...found, deathCount: life, stop };
+  }
+}
+
+async function run(app: App, job: AnyJob): Promise<{ readonly outcome: Outcome<unknown>; readonly executionId: string }> {
+  await app.run();
+  const execution = await app.start(job, "1");
+  return { outcome: await execution.outcome(), executionId: execution.id };
+}
+
+/** Lets some other work go first; how much is up to chance. */
+export async function dawdle(random: () => number): Promise<void> {
+  for (let turns = Math.floor(random() * 6); turns > 0; turns--) await new Promise((resolve) => void setImmediate(resolve));
+}

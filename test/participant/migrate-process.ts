@@ -1,0 +1,34 @@
+// A process that migrates a participant: node migrate-process.ts <postgres|sqlite> <address> [statement to die after]
+import { DatabaseSync } from "node:sqlite";
+import pg from "pg";
+import type { Mode, TxAdapter } from "../../src/core/participant.ts";
+import { nodeSqlite } from "../../src/participant/adapters/node-sqlite.ts";
+import { nodePostgres } from "../../src/participant/adapters/pg.ts";
+import { participant } from "../../src/participant/participant.ts";
+
+const [dialect, address = "", dieAfter = "0"] = process.argv.slice(2);
+
+if (dialect === "postgres") {
+  const pool = new pg.Pool({ connectionString: address });
+  await participant("orders", dying(nodePostgres(pool))).migrate();
+  await pool.end();
+} else {
+  const db = new DatabaseSync(address);
+  await participant("orders", dying(nodeSqlite(db))).migrate();
+  db.close();
+}
+
+/** Kills its own process, as a power cut would, after so many statements; never for 0. */
+function dying<Tx, M extends Mode>(adapter: TxAdapter<Tx, M>): TxAdapter<Tx, M> {
+  let left = Number(dieAfter);
+  const query = (async: unknown): unknown => {
+    const die = (): void => {
+      left -= 1;
+      if (left === 0) process.kill(process.pid, "SIGKILL");
+    };
+    if (async instanceof Promise) return async.finally(die);
+    die();
+    return async;
+  };
+  return { ...adapter, query: (tx, sql, parameters) => query(adapter.query(tx, sql, parameters)) as never };
+}

@@ -1,0 +1,107 @@
+// Every client of PostgreSQL that a participant can be made of, opened as a user would.
+import { sql as drizzleSql, eq } from "drizzle-orm";
+import { drizzle as drizzleOverPg } from "drizzle-orm/node-postgres";
+import { pgTable, text } from "drizzle-orm/pg-core";
+import { drizzle as drizzleOverPostgresJs } from "drizzle-orm/postgres-js";
+import { CamelCasePlugin, Kysely, ParseJSONResultsPlugin, sql as kyselySql, PostgresDialect, type Transaction } from "kysely";
+import pg from "pg";
+import postgres from "postgres";
+import type { Awaitable, TxAdapter } from "../../src/core/participant.ts";
+import { type DrizzleTransaction, drizzle } from "../../src/participant/adapters/drizzle.ts";
+import { kysely } from "../../src/participant/adapters/kysely.ts";
+import { nodePostgres } from "../../src/participant/adapters/pg.ts";
+import { postgresJs } from "../../src/participant/adapters/postgres-js.ts";
+
+export interface PostgresClient<Tx> {
+  readonly adapter: TxAdapter<Tx, "async">;
+  readonly insertEffect: (tx: Tx, note: string) => Awaitable<void>;
+  readonly countInside: (tx: Tx, note: string) => Awaitable<number>;
+  /** Runs any statement with the user's client. */
+  readonly run: (tx: Tx, sql: string) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+export interface ClientSettings {
+  /** Connections at most. Default 10. */
+  readonly max?: number;
+}
+
+export function openPg(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<pg.PoolClient> {
+  const pool = new pg.Pool({ connectionString, max });
+  return {
+    adapter: nodePostgres(pool),
+    insertEffect: async (tx, note) => void (await tx.query("INSERT INTO effect (note) VALUES ($1)", [note])),
+    countInside: async (tx, note) => (await tx.query("SELECT 1 FROM effect WHERE note = $1", [note])).rows.length,
+    run: async (tx, sql) => (await tx.query(sql)).rows,
+    close: () => pool.end(),
+  };
+}
+
+/**
+ * Silent, and back at once after a loss; by default postgres.js waits for up to 20 s. Without `fetch_types: false` a
+ * connection that breaks while it is being made is an unhandled rejection in postgres.js 3.4, which ends the process.
+ */
+const quick = { onnotice: () => undefined, backoff: () => 0.05, fetch_types: false };
+
+/** `settings`: whatever else a user may set postgres.js to. */
+export function openPostgresJs(
+  url: string,
+  { max = 10, ...settings }: ClientSettings & postgres.Options<Record<string, never>> = {},
+): PostgresClient<postgres.TransactionSql> {
+  const sql: postgres.Sql = postgres(url, { max, ...quick, ...settings });
+  return {
+    adapter: postgresJs(sql),
+    insertEffect: async (tx, note) => void (await tx`INSERT INTO effect ${tx({ note })}`),
+    countInside: async (tx, note) => (await tx`SELECT 1 FROM effect WHERE note = ${note}`).length,
+    run: (tx, text) => tx.unsafe(text),
+    close: () => sql.end({ timeout: 0 }),
+  };
+}
+
+interface Tables {
+  effect: { note: string };
+}
+
+/** With plugins, which are the user's: makegood's own statements must not notice. */
+export function openKysely(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<Transaction<Tables>> {
+  const pool = new pg.Pool({ connectionString, max });
+  const plugins = [new CamelCasePlugin(), new ParseJSONResultsPlugin()];
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), plugins });
+  return {
+    adapter: kysely(db, { dialect: "postgres", pool }),
+    insertEffect: async (tx, note) => void (await tx.insertInto("effect").values({ note }).execute()),
+    countInside: async (tx, note) => (await tx.selectFrom("effect").selectAll().where("note", "=", note).execute()).length,
+    run: async (tx, sql) => (await kyselySql.raw(sql).execute(tx)).rows,
+    close: () => db.destroy(),
+  };
+}
+
+const effect = pgTable("effect", { note: text().notNull() });
+
+type DrizzlePgTx = DrizzleTransaction<ReturnType<typeof drizzleOnPool>>;
+const drizzleOnPool = (pool: pg.Pool) => drizzleOverPg(pool, { schema: { effect } });
+
+export function openDrizzlePg(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<DrizzlePgTx> {
+  const db = drizzleOnPool(new pg.Pool({ connectionString, max }));
+  return {
+    adapter: drizzle(db),
+    insertEffect: async (tx, note) => void (await tx.insert(effect).values({ note })),
+    countInside: async (tx, note) => (await tx.query.effect.findMany({ where: eq(effect.note, note) })).length,
+    run: async (tx, text) => (await tx.execute(drizzleSql.raw(text))).rows,
+    close: () => db.$client.end(),
+  };
+}
+
+type DrizzlePostgresJsTx = DrizzleTransaction<ReturnType<typeof drizzleOnPostgresJs>>;
+const drizzleOnPostgresJs = (client: postgres.Sql) => drizzleOverPostgresJs(client, { schema: { effect } });
+
+export function openDrizzlePostgresJs(url: string, { max = 10 }: ClientSettings = {}): PostgresClient<DrizzlePostgresJsTx> {
+  const db = drizzleOnPostgresJs(postgres(url, { max, ...quick }));
+  return {
+    adapter: drizzle(db),
+    insertEffect: async (tx, note) => void (await tx.insert(effect).values({ note })),
+    countInside: async (tx, note) => (await tx.query.effect.findMany({ where: eq(effect.note, note) })).length,
+    run: (tx, text) => tx.execute(drizzleSql.raw(text)),
+    close: () => db.$client.end({ timeout: 0 }),
+  };
+}

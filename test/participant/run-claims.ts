@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import type { Mode } from "../../src/core/participant.ts";
+import type { Dialect } from "../../src/core/store.ts";
+import { type ParticipantFixture, participantClaims } from "../../src/participant/testing/conformance.ts";
+import type { PostgresClient } from "./postgres-clients.ts";
+import { preparePostgres } from "./postgres-databases.ts";
+
+/** What an adapter's test opens; `close` gives back what `open` took. */
+export type OpenedFixture<Tx, M extends Mode> = Omit<ParticipantFixture<Tx, M>, "newId"> & {
+  readonly close: () => Promise<void> | void;
+};
+
+/** Declares one test for each claim, on a fixture that is opened once. */
+export function testParticipant<Tx, M extends Mode>(
+  name: string,
+  { mode, dialect, open }: { readonly mode: M; readonly dialect: Dialect; readonly open: () => Promise<OpenedFixture<Tx, M>> },
+): void {
+  describe(`a participant of ${name}`, () => {
+    let opened: OpenedFixture<Tx, M>;
+    beforeAll(async () => {
+      opened = await open();
+    });
+    afterAll(() => opened?.close());
+    for (const claim of participantClaims<Tx, M>(mode, dialect)) {
+      it(claim.name, () => claim.check({ ...opened, newId: randomUUID }));
+    }
+  });
+}
+
+/** Declares the claims for a client of PostgreSQL, opened three times: twice on the database, once on one without tables. */
+export function testPostgresParticipant<Tx>(
+  name: string,
+  database: { readonly url: string },
+  openClient: (url: string) => PostgresClient<Tx>,
+): void {
+  testParticipant(name, {
+    mode: "async",
+    dialect: "postgres",
+    open: async () => {
+      const { emptyUrl, countEffects, close } = await preparePostgres(database.url);
+      const [first, second, empty] = [openClient(database.url), openClient(database.url), openClient(emptyUrl)];
+      return {
+        adapter: first.adapter,
+        otherAdapter: second.adapter,
+        emptyAdapter: empty.adapter,
+        insertEffect: first.insertEffect,
+        countInside: first.countInside,
+        countEffects,
+        close: async () => {
+          await Promise.all([first, second, empty].map((client) => client.close()));
+          await close();
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,105 @@
+import { connect, createServer, type Socket } from "node:net";
+
+/** Stands between a client and its server and loses what it is told to lose. */
+export interface TcpProxy {
+  /** The server's address, by way of the proxy. */
+  readonly url: string;
+  /** The next COMMIT is lost on its way (`request`), or carried out and only its reply lost. The connection ends in both. */
+  loseNextCommit(part: "request" | "reply"): void;
+  /** Resets all connections, now. */
+  reset(): void;
+  /** Refuses new connections, and resets the present ones, until `resume`. */
+  stop(): Promise<void>;
+  resume(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startProxy(serverUrl: string): Promise<TcpProxy> {
+  const target = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  let losing: "request" | "reply" | null = null;
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    const end = (): void => {
+      client.resetAndDestroy();
+      upstream.destroy();
+    };
+    const isCommit = commitFinder();
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on("data", (chunk) => {
+      if (!isCommit(chunk) || losing !== "request") return void upstream.write(chunk);
+      losing = null;
+      end();
+    });
+    upstream.on("data", (chunk) => {
+      if (losing !== "reply" || !chunk.includes(commitDone)) return void client.write(chunk);
+      losing = null;
+      end();
+    });
+  });
+  const listen = (port: number): Promise<void> => new Promise((settle) => server.listen(port, "127.0.0.1", settle));
+  await listen(0);
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("Expected a TCP address.");
+  const reset = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = new Promise((settle) => server.close(settle));
+    reset();
+    await closed;
+  };
+  const url = new URL(serverUrl);
+  url.port = String(address.port);
+  return {
+    url: url.href,
+    loseNextCommit: (part) => {
+      losing = part;
+    },
+    reset,
+    stop,
+    resume: () => listen(address.port),
+    close: stop,
+  };
+}
+
+/** CommandComplete: type, length, tag. */
+const commitDone = Buffer.from("C\0\0\0\x0bCOMMIT\0", "latin1");
+
+/**
+ * Tells which chunk asks for a COMMIT: in a simple query, in a statement that is parsed, or in one that was parsed before
+ * and is now bound by its name. https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+function commitFinder(): (chunk: Buffer) => boolean {
+  const commitNames = new Set<string>();
+  let pending = Buffer.alloc(0);
+  let hasStarted = false;
+  return (chunk) => {
+    let isFound = false;
+    pending = Buffer.concat([pending, chunk]);
+    for (;;) {
+      // The first message of a connection has no type.
+      const typeBytes = hasStarted ? 1 : 0;
+      if (pending.length < typeBytes + 4) return isFound;
+      const end = typeBytes + pending.readInt32BE(typeBytes);
+      if (pending.length < end) return isFound;
+      const type = hasStarted ? String.fromCharCode(pending[0] ?? 0) : "";
+      const [first = "", second = ""] = pending.subarray(typeBytes + 4, end).toString("latin1").split("\0");
+      if (type === "P" && isCommitText(second)) commitNames.add(first);
+      if ((type === "Q" && isCommitText(first)) || (type === "B" && commitNames.has(second))) isFound = true;
+      hasStarted = true;
+      pending = pending.subarray(end);
+    }
+  };
+}
+
+const isCommitText = (sql: string): boolean => /^\s*commit\s*;?\s*$/i.test(sql);
