@@ -37,20 +37,4 @@ export function createIdSource(now: () => number, randomBytes: (count: number) =
 }
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-export const isUuid = (text: string): boolean => pattern.test(text);
-
-export function uuidToBytes(id: string): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const digits = id.replaceAll("-", "");
-  for (let i = 0; i < 16; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
-export function uuidFromBytes(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-    text += hex[bytes[i] ?? 0];
-  }
-  return text;
-}
+export const isUuid = (text: unknown): text is string => typeof text === "string" && pattern.test(text);

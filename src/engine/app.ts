@@ -1,7 +1,7 @@
 // The entry class: registers jobs, starts and commands executions, and runs a worker. It wires and delegates.
-import type { Duration } from "../core/duration.ts";
-import { toMs } from "../core/duration.ts";
+import { type Duration, toMs } from "../core/duration.ts";
 import { CatalogError, ExecutionNotSuccessfulError, ExecutionStateError, ExecutionUnknownError, KeyExistsError, KeyInputMismatchError, OptionError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
+import { isUuid } from "../core/ids.ts";
 import { isTerminal, type ShownState, type Status, shownState } from "../core/execution.ts";
 import type { AnyJob, Execution, Job, Outcome, SignalOf, StepName } from "../core/job.ts";
 import type { AttemptRow, JournalRow, Role } from "../core/journal.ts";
@@ -209,6 +209,7 @@ export class App {
   }
 
   async #wait(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
+    checkId(id);
     await this.open();
     signal?.throwIfAborted();
     const first = this.#worker.isHeld(id) ? undefined : await this.#insist(() => this.#env.store.reads.outcomes([id]));
@@ -261,6 +262,7 @@ export class App {
   /** Delivers a message to `ctx.waitFor`, once per signal id; kept until a wait takes it. Throws SIGNAL_REFUSED when the execution has ended. */
   async signal<O, I>(id: string, to: SignalOf<O> & { readonly schema: { readonly "~standard": { readonly types?: { readonly input: I } | undefined } } | null }, payload: I, options: SignalOptions = {}): Promise<{ readonly isNew: boolean }> {
     checkOptions(options, ["signalId", "actor"], "signal");
+    checkId(id);
     await this.open();
     if (to.schema !== null) {
       const checked = await validateInput(to.schema as NonNullable<SignalOf<O>["schema"]>, payload, { what: `signal ${to.name}` });
@@ -305,6 +307,7 @@ export class App {
    * Throws EXECUTION_STATE when it completed or has not ended.
    */
   async restart<R = unknown>(id: string, options: CommandOptions = {}): Promise<Execution<R>> {
+    checkId(id);
     await this.open();
     const row = await this.#insist(() => this.#env.store.reads.find(id));
     if (row === null) throw new ExecutionUnknownError(id);
@@ -339,6 +342,7 @@ export class App {
 
   async #command(verb: string, id: string, options: CommandOptions, send: (actor: Actor, note: string | null) => Promise<CommandOutcome>): Promise<void> {
     checkOptions(options, ["actor", "note"], verb);
+    checkId(id);
     await this.open();
     const outcome = await this.#insist(() => send(options.actor ?? defaultActor, options.note ?? null));
     if (outcome.kind === "unknown-execution") throw new ExecutionUnknownError(id);
@@ -349,7 +353,7 @@ export class App {
 
   async find(id: string): Promise<(ExecutionRow & { readonly state: ShownState }) | null> {
     await this.open();
-    const row = await this.#insist(() => this.#env.store.reads.find(id));
+    const row = isUuid(id) ? await this.#insist(() => this.#env.store.reads.find(id)) : null;
     return row === null ? null : { ...row, state: shownState(row) };
   }
 
@@ -410,6 +414,11 @@ export class App {
       }
     }
   }
+}
+
+/** A text that is no id names no execution; the stores are not asked. */
+function checkId(id: string): void {
+  if (!isUuid(id)) throw new ExecutionUnknownError(id);
 }
 
 const maxCommandTries = 7;

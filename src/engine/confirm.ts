@@ -4,7 +4,7 @@ import { CatalogError } from "../core/errors.ts";
 import { resolveRetry } from "../core/retry.ts";
 import { AttemptSignal, attempting, calling, type Try, timeoutOf } from "./attempts.ts";
 import type { Call } from "./calls.ts";
-import { mapMaybe, markOf, own, persist } from "./perform.ts";
+import { findOwn, mapMaybe, markOf, own } from "./perform.ts";
 import type { Run } from "./run.ts";
 
 const patientAttempts = 50;
@@ -40,11 +40,11 @@ async function confirmOne(run: Run, call: Call): Promise<ReturnType<typeof attem
       const called = await calling(run, call, "confirm", attempt, timeoutOf(run, branch.timeout, call), (info) => branch.confirm(Object.assign(info, { result }) as never));
       return called.kind === "ok" ? { kind: "ok", value: "ran" } : called;
     });
-  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
-  if (isOwn === undefined) return { kind: "void" };
   return attempting(run, call, plan, async (attempt): Promise<Try<"ran" | "recorded">> => {
+    const found = await findOwn(run, ask.on, plan);
+    if (found.kind !== "ok") return found;
     const body = (tx: unknown, value: unknown): unknown => ask.branch.confirm(tx, value, run.infoFor(call, "confirm", attempt, new AttemptSignal()));
-    if (isOwn) {
+    if (found.value) {
       const outcome = await own(run, call, ask.on, "forward", () => run.newRow(call, "confirm", "done", null, attempt), (tx) => mapMaybe(body(tx, result), () => ({ bytes: null, value: undefined })));
       if (outcome.kind !== "landed") return outcome;
       run.voided(outcome.place);

@@ -130,14 +130,16 @@ async function undoAttempt(run: Run, call: Call, error: StoredError): Promise<vo
 type TxAsk = Extract<Ask, { readonly kind: "tx" | "tcc-tx" }>;
 
 async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
-  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
-  if (isOwn === undefined) return;
   const retry = ask.kind === "tx" ? ask.step.retry : ask.branch.retry;
   const forward = ask.kind === "tx" ? ask.step.run : ask.branch.try;
   const timeoutMs = timeoutOf(run, ask.kind === "tx" ? ask.step.timeout : undefined, call);
   const plan = forwardPlan(run, call, retry);
   let delivered = false;
+  let isOwn: boolean | undefined;
   const tried = await attempting(run, call, plan, async (attempt): Promise<Try<StoredValue>> => {
+    const found = await findOwn(run, ask.on, plan);
+    if (found.kind !== "ok") return found;
+    isOwn = found.value;
     const body = timed(run, call, attempt, timeoutMs, (tx, info) => mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)));
     if (!isOwn) return far(run, call, ask, body);
     const outcome = await own(run, call, ask.on, "forward", (bytes) => run.newRow(call, call.role, "done", bytes, attempt), body);
@@ -156,6 +158,16 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
     return concludeFailure(run, call, tried);
   }
   await settle(run, call, tried);
+}
+
+/** Whether the participant is the engine's own database. Asked inside an attempt, since that database may be busy or away. */
+export async function findOwn(run: Run, on: ParticipantPort, plan: Pick<AttemptPlan, "mayGoOn">): Promise<Try<boolean>> {
+  try {
+    const value = await run.env.isOwn(on);
+    return plan.mayGoOn() ? { kind: "ok", value } : { kind: "void" };
+  } catch (error) {
+    return { kind: "free", error, isUnknown: false };
+  }
 }
 
 export const markOf = (run: Run, call: Pick<Call, "step">): BarrierMark => ({ gid: run.id, branch: call.step, round: run.claimed.round });

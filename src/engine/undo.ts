@@ -7,7 +7,7 @@ import type { JournalRow } from "../core/journal.ts";
 import { type ResolvedRetry, resolveRetry } from "../core/retry.ts";
 import { AttemptSignal, attempting, calling, type Tried, type Try, timeoutOf } from "./attempts.ts";
 import { type Call, type ErasedUndo, isEffectful } from "./calls.ts";
-import { mapMaybe, markOf, own, persist } from "./perform.ts";
+import { findOwn, mapMaybe, markOf, own, persist } from "./perform.ts";
 import type { Run, StartedChild } from "./run.ts";
 import { endingOf } from "./waits.ts";
 
@@ -117,15 +117,15 @@ async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undon
   const role = ask.kind === "tx" ? "compensation" : "cancel";
   const undo = ask.kind === "tx" ? ask.step.compensate : ask.branch.cancel;
   const { retry, within } = ask.kind === "tx" ? ask.step : ask.branch;
-  const nothing: Tried<Undone> = { kind: "ok", value: "nothing", attempt: 1 };
-  const isOwn = await persist(run, () => run.env.isOwn(ask.on));
-  if (isOwn === undefined) return { kind: "void" };
   const row = run.rows.get(call.step)?.get(call.role);
-  // Effect and record are one commit there, so without the record there is no effect: the turn fenced late ones off.
-  if (isOwn && row?.state !== "done") return nothing;
   // Done and not to be undone. A far one that only may have happened still gets its tombstone, so that a late one is blocked.
-  if (undo === undefined && row?.state === "done") return nothing;
+  if (undo === undefined && row?.state === "done") return { kind: "ok", value: "nothing", attempt: 1 };
   return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
+    const found = await findOwn(run, ask.on, plan);
+    if (found.kind !== "ok") return found;
+    const isOwn = found.value;
+    // Effect and record are one commit there, so without the record there is no effect: the turn fenced late ones off.
+    if (isOwn && row?.state !== "done") return { kind: "ok", value: "nothing" };
     const body = (tx: unknown, bytes: Uint8Array | null): unknown => undo?.(tx, run.env.formats.result.decode(bytes), run.infoFor(call, role, attempt, new AttemptSignal()));
     if (isOwn) {
       const outcome = await own(run, call, ask.on, plan.direction, () => run.newRow(call, role, "done", null, attempt), (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })));

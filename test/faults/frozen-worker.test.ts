@@ -84,9 +84,9 @@ describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
       expect((await second.outcome()).state).toBe("completed");
       if (one.holds !== "all") await isTakenOver(app, execution.id);
       const report = await makeReport(app, world, execution.id);
+      expect(report).toMatchObject({ unfinished: 0, incidents: [] });
       expect(report.state).toBe(one.canceled === undefined ? expected[one.plot].state : "canceled");
       expect(effectsOf(report)).toEqual([...(one.canceled ?? expected[one.plot].effects), ...expected.buys.effects]);
-      expect(report).toMatchObject({ unfinished: 0, incidents: [] });
       expect(frozen.hasExited()).toBe(false);
     } finally {
       await app.stop();

@@ -19,7 +19,6 @@ export const tables: Readonly<Record<string, () => string>> = {
   "backoff options": () => optionTable("src/core/retry.ts", "Backoff"),
   "app options": () => optionTable("src/makegood.ts", "AppOptions"),
   "start options": () => optionTable("src/engine/app.ts", "StartOptions"),
-  "context members": () => optionTable("src/core/job.ts", "Context", "Member", isData),
 };
 
 // ── Options ────────────────────────────────────────────────────────────────────────────────────────────────────────

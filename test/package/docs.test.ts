@@ -17,24 +17,26 @@ const pages = [
 ].sort();
 const read = (page: string): string => readFileSync(join(root, page), "utf8");
 
-const tableBlock = /(<!-- table: ([a-z ]+) -->\n)([\s\S]*?)(\n<!-- end -->)/g;
+/** Never over another mark: a block that lacks its end must not swallow what follows. */
+const tableBlock = /(<!-- table: ([a-z ]+) -->\n)(?:(?!<!-- )[\s\S])*?(<!-- end -->)/g;
 
 describe("the tables of the documentation", () => {
   it.each(pages.filter((page) => read(page).includes("<!-- table: ")))("%s says what the code says", (page) => {
     const text = read(page);
-    const fresh = text.replaceAll(tableBlock, (_, begin: string, name: string, __, end: string) => {
+    const fresh = text.replaceAll(tableBlock, (_, begin: string, name: string, end: string) => {
       const make = tables[name];
       if (make === undefined)
         throw new Error(`Expected one of the tables ${Object.keys(tables).join(", ")}, found ${name}`);
-      return `${begin}${make()}${end}`;
+      return `${begin}${make()}\n${end}`;
     });
     if (mayWrite) writeFileSync(join(root, page), fresh);
     else expect(text, "out of date; run again with MAKEGOOD_WRITE_DOCS=1").toBe(fresh);
   });
 
-  it("are all used", () => {
+  it("are all used, and each has an end", () => {
     const used = new Set(pages.flatMap((page) => [...read(page).matchAll(tableBlock)].map((match) => match[2])));
     expect([...used].sort()).toEqual(Object.keys(tables).sort());
+    for (const page of pages) expect(read(page).match(/^<!-- table: /gm)?.length ?? 0, page).toBe(read(page).match(/^<!-- end -->$/gm)?.length ?? 0);
   });
 
   it("names every job option, with the defaults that are set", () => {
@@ -51,6 +53,12 @@ describe("the tables of the documentation", () => {
       ["keyRetention", `Default ${spaced(formatMs(defaultJobSettings.keyRetainMs))}`],
     ];
     for (const [option, text] of claims) expect(docs.get(option), option).toContain(text);
+  });
+
+  it("names every member of the context", () => {
+    const jobs = read("docs/jobs.md");
+    const methods = ["tx", "step", "attempt", "tcc", "pivot", "sleep", "waitFor", "start", "random", "progress"];
+    for (const name of [...membersOf("src/core/job.ts", "Context").map((it) => it.name), ...methods]) expect(jobs, name).toMatch(new RegExp(`\`${name}[\`(]`));
   });
 
   it("gives the defaults of a retry policy as they are set", () => {
@@ -83,11 +91,11 @@ describe("the pages", () => {
     }
   });
 
-  it.each(pages)("%s names tests that exist", (page) => {
-    // `path/to/file.test.ts` alone, or followed by the title of a test in it: `file.test.ts` "title".
-    for (const [, file = "", title] of read(page).matchAll(/`([\w./-]+\.test(?:-d)?\.ts)`(?: "([^"]+)")?/g)) {
+  it.each(pages)("%s names files and tests that exist", (page) => {
+    // `path/to/file.ts` alone, or followed by titles of tests in it: `file.ts` "title"; "another".
+    for (const [, file = "", titles = ""] of read(page).matchAll(/`((?:src|test)\/[\w./-]+\.ts)`((?:;? "[^"]+")*)/g)) {
       expect(existsSync(join(root, file)), `${page}: ${file}`).toBe(true);
-      if (title !== undefined) expect(read(file), `${page}: ${file}`).toContain(title);
+      for (const [, title = ""] of titles.matchAll(/"([^"]+)"/g)) expect(read(file).includes(title), `${page}: ${file} "${title}"`).toBe(true);
     }
   });
 

@@ -72,7 +72,7 @@ async function signal(connections: Connections, command: Command<"signal">): Ret
  * read before anything is locked.
  */
 function* end(id: string, name: TransitionName, actor: Actor, apply: (guard: LockedGuard) => Script<Status>): Script<CommandOutcome> {
-  const slots = yield* lockSlotsOf([id]);
+  const held = yield* lockSlotsOf([id], "wait");
   const [row] = yield { sql: `SELECT e.parent::text AS parent FROM makegood.execution e WHERE e.id = $1::uuid`, parameters: [id] };
   const parent = textOrNull(row?.parent);
   if (parent !== null) yield* lockGuard(parent);
@@ -82,7 +82,6 @@ function* end(id: string, name: TransitionName, actor: Actor, apply: (guard: Loc
   if (!allows(name, guard)) return { kind: "refused", status, phase };
   yield* closeIncidents(textArray([id]), actor);
   const ended = yield* apply(guard);
-  const held: ReadonlyMap<string, SlotName> = new Map([...slots].filter(([holder]) => holder === id));
   if (held.size > 0) yield* handOver(held, yield* waitForNext(held));
   yield* wakeParents([parent]);
   return { kind: "accepted", status: ended, phase };

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { runScript, type Script } from "../../core/script.ts";
 import type { NewExecution, Write } from "../../core/store.ts";
 import { record, Scene, until } from "../testing/scene.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
@@ -131,6 +132,84 @@ describeWithPostgres("locks", (database) => {
       expect(outcome).toEqual({ kind: "done", children: [] });
       expect(await scene.find(lease.executionId)).toMatchObject({ phase: "pivoted" });
       expect((await scene.load(lease.executionId)).inbox).toBe(1);
+    });
+  });
+
+  describe("a transaction of the user's that is still open", () => {
+    const inside = <T>(user: pg.Client, script: Script<T>): Promise<T> =>
+      runScript(script, async ({ sql, parameters }) => (await user.query(sql, [...parameters])).rows);
+
+    it("with a record in it: no take-over passes it, and a turn of its owner's finds the row busy", async () => {
+      const scene = new Scene(open.store);
+      const worker = await scene.worker();
+      const lease = await scene.running(worker);
+      const successor = await scene.crash(worker);
+      const user = await begin();
+      expect(await inside(user, scene.store.own.recordScript(lease, "forward", record("a")))).toBe("done");
+      expect(await scene.rescue(successor)).toEqual({ claimed: [], parked: [] });
+      expect(await scene.move(lease, { name: "turn-back", reason: "failed" })).toEqual({ kind: "busy" });
+      await user.query("COMMIT");
+      expect((await scene.rescue(successor)).claimed).toMatchObject([{ id: lease.executionId, token: 2 }]);
+      expect((await scene.load(lease.executionId)).journal).toMatchObject([{ step: "a", token: 1 }]);
+    });
+
+    it("with a start that found the slot taken: the holder's end is busy until then, and wakes it afterwards", async () => {
+      const scene = new Scene(open.store);
+      const worker = await scene.worker();
+      const holder = await scene.running(worker, { concurrencyKey: "till" });
+      const waiter = scene.execution({ concurrencyKey: "till" });
+      const user = await begin();
+      expect(await inside(user, scene.store.own.startScript(waiter))).toMatchObject({ status: "waiting" });
+      const end = () => scene.move(holder, { name: "complete", parent: null, holdsSlot: true });
+      expect(await end()).toEqual({ kind: "busy" });
+      await user.query("COMMIT");
+      expect(await end()).toMatchObject({ kind: "done" });
+      expect(await end()).toMatchObject({ kind: "done" });
+      expect((await scene.find(waiter.id)).status).toBe("ready");
+    });
+
+    it("with a start that found the slot taken: a kill of the holder waits for it, and wakes it", async () => {
+      const scene = new Scene(open.store);
+      const { id } = await scene.start({ concurrencyKey: "till" });
+      const waiter = scene.execution({ concurrencyKey: "till" });
+      const user = await begin();
+      expect(await inside(user, scene.store.own.startScript(waiter))).toMatchObject({ status: "waiting" });
+      const killed = scene.kill(id);
+      await someoneWaits();
+      await user.query("COMMIT");
+      await killed;
+      expect((await scene.find(waiter.id)).status).toBe("ready");
+    });
+
+    it("with a start that took the slot: another start waits for it, and takes the slot if it rolls back", async () => {
+      const scene = new Scene(open.store);
+      const user = await begin();
+      expect(await inside(user, scene.store.own.startScript(scene.execution({ concurrencyKey: "till" })))).toMatchObject({ status: "ready" });
+      const other = scene.start({ concurrencyKey: "till" });
+      await someoneWaits();
+      await user.query("ROLLBACK");
+      expect(await other).toMatchObject({ status: "ready" });
+    });
+
+    it("with a start whose key is taken: the slot it had just taken is free again", async () => {
+      const scene = new Scene(open.store);
+      await scene.start({ key: "A-1" });
+      const user = await begin();
+      expect(await inside(user, scene.store.own.startScript(scene.execution({ key: "A-1", concurrencyKey: "till" })))).toMatchObject({ kind: "exists" });
+      await user.query("COMMIT");
+      expect(await scene.start({ concurrencyKey: "till" })).toMatchObject({ status: "ready" });
+    });
+
+    it("a commit that waits for its key too long is a conflict, and nothing of it happened", async () => {
+      const scene = new Scene(open.store);
+      const lease = await scene.running(await scene.worker());
+      const hasty = await openStore(database.url, { lockTimeoutMs: 50 });
+      const user = await begin();
+      await inside(user, scene.store.own.startScript(scene.execution({ key: "A-1" })));
+      const commit = hasty.store.executions.commit([scene.execution({ key: "A-1" })], [{ lease, direction: "forward", records: [record("a")] }]);
+      await expect(commit).rejects.toMatchObject({ code: "STORE_CONFLICT" });
+      expect((await scene.load(lease.executionId)).journal).toEqual([]);
+      await hasty.close();
     });
   });
 

@@ -56,8 +56,11 @@ export function* giveBackSlot(slot: SlotName, id: string): Script<void> {
   };
 }
 
-/** Locks the slots that these executions hold, in order of name. Answers which execution holds which. */
-export function* lockSlotsOf(ids: readonly string[]): Script<ReadonlyMap<string, SlotName>> {
+/**
+ * Locks the slots that these executions use, in order of name, and answers which of them holds which. `skip`: passes over
+ * what others have locked, such as the open transaction of a user's in which another start waits for the slot.
+ */
+export function* lockSlotsOf(ids: readonly string[], others: "wait" | "skip"): Script<ReadonlyMap<string, SlotName>> {
   const rows = yield {
     sql: `
       SELECT s.execution_id::text AS id, s.namespace, s.job, s.concurrency_key
@@ -65,10 +68,23 @@ export function* lockSlotsOf(ids: readonly string[]): Script<ReadonlyMap<string,
         JOIN makegood.slot s ON s.namespace = e.namespace AND s.job = e.job AND s.concurrency_key = e.concurrency_key
        WHERE e.id = ANY($1::uuid[])
        ORDER BY s.namespace, s.job, s.concurrency_key
-         FOR UPDATE OF s`,
+         FOR UPDATE OF s ${others === "skip" ? "SKIP LOCKED" : ""}`,
     parameters: [textArray(ids)],
   };
-  return new Map(rows.map((row) => [String(row.id), slotNameOf(row)]));
+  return new Map(rows.filter((row) => ids.includes(text(row.id))).map((row) => [text(row.id), slotNameOf(row)]));
+}
+
+/** Of these, the executions that hold a slot, whoever has locked it. */
+export function* findHolders(ids: readonly string[]): Script<ReadonlySet<string>> {
+  const rows = yield {
+    sql: `
+      SELECT e.id::text AS id
+        FROM makegood.execution e
+        JOIN makegood.slot s ON s.namespace = e.namespace AND s.job = e.job AND s.concurrency_key = e.concurrency_key AND s.execution_id = e.id
+       WHERE e.id = ANY($1::uuid[])`,
+    parameters: [textArray(ids)],
+  };
+  return new Set(rows.map((row) => text(row.id)));
 }
 
 /** Who is next in each of these locked slots; null where nobody waits. Absent: the next one's row is locked by another. */

@@ -9,7 +9,7 @@ import type { Script } from "../../core/script.ts";
 import type { StartOutcome, Write, WriteOutcome } from "../../core/store.ts";
 import { arraysOf, type Column } from "./columns.ts";
 import { admits, type Guard, ruleOf } from "./fence.ts";
-import { handOver, lockNext, lockSlotsOf } from "./slots.ts";
+import { findHolders, handOver, lockNext, lockSlotsOf, type SlotName } from "./slots.ts";
 import { startScript } from "./starts.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 import { wakeParents } from "./wake.ts";
@@ -17,22 +17,23 @@ import * as rows from "./write-rows.ts";
 
 /** Outcomes in order; undefined where the guard row must be looked at again after the commit. */
 export function* landWrites(writes: readonly Write[]): Script<readonly (WriteOutcome | undefined)[]> {
-  const ending = writes.filter((write) => write.transition?.holdsSlot === true && ends(write)).map(idOf);
-  const slots = ending.length === 0 ? new Map() : yield* lockSlotsOf(ending);
+  const slots = yield* lockSlots(writes.filter((write) => write.transition?.holdsSlot === true && ends(write)).map(idOf));
   const guards = yield* lockGuards([...writes.map(idOf), ...writes.map(parentOf).filter((id) => id !== null)]);
   const hidden = yield* findHidden(writes.map(parentOf).filter((id) => id !== null && !guards.has(id)));
   const isAdmitted = (write: Write): boolean => {
     const guard = guards.get(idOf(write));
     return guard !== undefined && admits(write, guard);
   };
-  const freed = new Map([...slots].filter(([id]) => writes.some((write) => idOf(write) === id && isAdmitted(write))));
+  const admitted = new Set(writes.filter(isAdmitted).map(idOf));
+  const freed = new Map([...slots.held].filter(([id]) => admitted.has(id)));
   const next = freed.size === 0 ? new Map<string, string | null>() : yield* lockNext(freed);
-  const isBusy = (write: Write): boolean => hidden.has(parentOf(write) ?? "") || (freed.has(idOf(write)) && !next.has(idOf(write)));
+  const isBusy = (write: Write): boolean =>
+    hidden.has(parentOf(write) ?? "") || slots.hidden.has(idOf(write)) || (freed.has(idOf(write)) && !next.has(idOf(write)));
 
   const landing = writes.filter((write) => isAdmitted(write) && !isBusy(write));
   yield* land(landing);
-  const handedOver = new Map([...freed].filter(([id]) => landing.some((write) => idOf(write) === id)));
-  yield* handOver(handedOver, next);
+  const landed = new Set(landing.map(idOf));
+  yield* handOver(new Map([...freed].filter(([id]) => landed.has(id))), next);
   yield* wakeParents(landing.map(parentOf));
   const children = yield* startChildren(landing);
   return writes.map((write) => {
@@ -40,6 +41,18 @@ export function* landWrites(writes: readonly Write[]): Script<readonly (WriteOut
     if (started !== undefined) return { kind: "done", children: started };
     return isAdmitted(write) ? { kind: "busy" } : undefined;
   });
+}
+
+interface LockedSlots {
+  readonly held: ReadonlyMap<string, SlotName>;
+  readonly hidden: ReadonlySet<string>;
+}
+
+/** `held`: locked here, by holder. `hidden`: holders whose slot another has locked; they are busy. */
+function* lockSlots(ids: readonly string[]): Script<LockedSlots> {
+  const held: ReadonlyMap<string, SlotName> = ids.length === 0 ? new Map() : yield* lockSlotsOf(ids, "skip");
+  const unlocked = ids.filter((id) => !held.has(id));
+  return { held, hidden: unlocked.length === 0 ? new Set<string>() : yield* findHolders(unlocked) };
 }
 
 const idOf = (write: Write): string => write.lease.executionId;

@@ -44,13 +44,22 @@ export class Connection {
   #open: OpenDatabase | null = null;
   /** False before open() and after close(); a connection dropped after an error is opened again by the next call. */
   #isWanted = false;
+  #opening: Promise<void> | null = null;
 
   constructor(settings: ConnectionSettings) {
     this.path = settings.path;
     this.#settings = settings;
   }
 
-  async open(): Promise<void> {
+  /** Nothing if it is open. */
+  open(): Promise<void> {
+    this.#opening ??= this.#openFirst().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #openFirst(): Promise<void> {
     if (this.#isWanted) return;
     checkSqliteVersion(process.versions.sqlite);
     checkLocation(this.path);

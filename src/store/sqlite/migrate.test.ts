@@ -22,6 +22,14 @@ describe("migrations", () => {
       await store.close();
     }));
 
+  test("are applied by migrate alone, which names them", () =>
+    withFile(async (path) => {
+      const store = sqlite(path);
+      expect(await store.migrate()).toEqual(["0001-initial"]);
+      expect(await store.migrate()).toEqual([]);
+      await store.close();
+    }));
+
   test("of four processes at once are applied by one, and all of them go on", () =>
     withFile(async (path) => {
       const processes = Array.from({ length: 4 }, () => startProcess("open", path));

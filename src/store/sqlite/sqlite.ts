@@ -34,7 +34,7 @@ const maxConflictAfterMs = 600_000;
 
 /**
  * The engine's store in one SQLite file: no server, one machine, any number of processes, one writer at a time. Also
- * `":memory:"`, for tests: gone with the process. Nothing is opened before `open()`, which makes the file and brings its
+ * `":memory:"`, for tests: gone when it is closed. Nothing is opened before `open()`, which makes the file and brings its
  * tables up to date. The file may hold tables of the user's own, which take part in `ctx.tx` under one commit.
  *
  * Throws OPTION_INVALID. `open()` rejects with STORE_UNAVAILABLE (folder missing, no permission), STORE_UNSUITABLE (SQLite
@@ -63,7 +63,10 @@ export function sqlite(path: string, options: SqliteOptions = {}): Store {
         throw error;
       }
     },
-    migrate: () => migrate(connection),
+    async migrate() {
+      await connection.open();
+      return migrate(connection);
+    },
     // SQLite cannot push: other processes poll.
     announce() {},
     listen: () => () => {},

@@ -26,7 +26,7 @@ import { testTransitions } from "./transitions.ts";
 import { testWaits } from "./waits.ts";
 import { testWrites } from "./writes.ts";
 
-export type { Ability, HeldTransaction, StoreHarness, StoreSetup } from "./harness.ts";
+export type { HeldTransaction } from "./harness.ts";
 
 export function testStore(name: string, setup: StoreSetup): void {
   describe(`store conformance: ${name}`, () => {

@@ -1,7 +1,9 @@
 // Another process on the same file, for tests that kill, block or outgrow one: node process.ts VERB PATH [ARGUMENT]
+import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { DatabaseSync, StatementSync } from "node:sqlite";
-import { Scene } from "../../testing/scene.ts";
+import { uuidV7 } from "../../../core/ids.ts";
+import type { NewExecution } from "../../../core/store.ts";
 import { sqlite } from "../sqlite.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -57,9 +59,8 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
     const [namespace = "", count] = argument.split(" ");
     const store = sqlite(path);
     await store.open();
-    const scene = new Scene(store, namespace);
     for (let i = 0; i < Number(count ?? Number.POSITIVE_INFINITY); i++) {
-      const executions = [scene.execution(), scene.execution()];
+      const executions = [execution(namespace), execution(namespace)];
       await store.executions.commit(executions, []);
       say(executions.map(({ id }) => id).join(" "));
     }
@@ -70,23 +71,51 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
   async fill(path, namespace) {
     const store = sqlite(path);
     await store.open();
-    const scene = new Scene(store, namespace);
     const acknowledged: string[] = [];
     for (;;) {
-      const execution = scene.execution({ input: new Uint8Array(64 * 1_024) });
+      const large = execution(namespace, new Uint8Array(64 * 1_024));
       try {
-        await store.executions.commit([execution], []);
-        acknowledged.push(execution.id);
+        await store.executions.commit([large], []);
+        acknowledged.push(large.id);
       } catch (error) {
-        const again = await store.reads
-          .find(execution.id)
-          .then((found) => (found === null ? "absent" : "there"), codeOf);
-        say(JSON.stringify({ acknowledged, code: codeOf(error), unsure: execution.id, again }));
+        const again = await store.reads.find(large.id).then((found) => (found === null ? "absent" : "there"), codeOf);
+        say(JSON.stringify({ acknowledged, code: codeOf(error), unsure: large.id, again }));
         return;
       }
     }
   },
 };
+
+function execution(namespace: string, input: Uint8Array | null = null): NewExecution {
+  const id = uuidV7(Date.now(), randomBytes(10));
+  const plain = {
+    key: null,
+    fingerprint: null,
+    replacesRound: null,
+    group: null,
+    concurrencyKey: null,
+    blocking: null,
+    timeoutMs: null,
+    parent: null,
+    traceContext: null,
+    claimFor: null,
+  };
+  return {
+    ...plain,
+    id,
+    root: id,
+    namespace,
+    input,
+    job: "place-order",
+    version: 1,
+    priority: 0,
+    delayMs: 0,
+    retainMs: 0,
+    keyRetainMs: 0,
+    attributes: {},
+    actor: { kind: "system", id: "test" },
+  };
+}
 
 const codeOf = (error: unknown): string => String((error as { code?: unknown }).code);
 

@@ -1,6 +1,6 @@
 // How many rows a second `commit` takes: three-step executions, 256 at a time, as the engine's flushes are.
 //
-//   node src/store/testing/commit-speed.ts [FILE] [EXECUTIONS]
+//   node src/store/sqlite/commit-speed.bench.ts [FILE] [EXECUTIONS]
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { uuidV7 } from "../../core/ids.ts";
 import type { JournalRow } from "../../core/journal.ts";
 import type { NewExecution, Store, Write } from "../../core/store.ts";
-import { sqlite } from "../sqlite/sqlite.ts";
+import { sqlite } from "./sqlite.ts";
 
 const atOnce = 256;
 const body = randomBytes(48);
