@@ -9,7 +9,13 @@ import { job, makegood, type Store } from "makegood";
 import { postgresFromUrl } from "makegood/postgres";
 import { sqlite } from "makegood/sqlite";
 
-const { values } = parseArgs({ options: { store: { type: "string" }, count: { type: "string", default: "20000" }, runs: { type: "string", default: "3" } } });
+const { values } = parseArgs({
+  options: {
+    store: { type: "string" },
+    count: { type: "string", default: "20000" },
+    runs: { type: "string", default: "3" },
+  },
+});
 const count = Number(values.count);
 const inFlight = 256;
 const aloneCount = 500;
@@ -22,7 +28,10 @@ const threeSteps = job("three-steps", {}, async (ctx) => {
 
 const folder = mkdtempSync(join(tmpdir(), "makegood-bench-"));
 const isPostgres = values.store?.startsWith("postgres") === true;
-const openStore = async (): Promise<Store> => (isPostgres ? postgresFromUrl(values.store ?? "", { migrate: true }) : sqlite(values.store ?? join(folder, "bench.db")));
+const openStore = async (): Promise<Store> =>
+  isPostgres
+    ? postgresFromUrl(values.store ?? "", { migrate: true })
+    : sqlite(values.store ?? join(folder, "bench.db"));
 
 const app = makegood({ store: await openStore(), concurrency: 512 });
 app.register(threeSteps);
@@ -39,7 +48,8 @@ const many = async (total: number): Promise<void> => {
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
 };
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
+const median = (list: readonly number[]): number =>
+  [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 
 await many(2_000);
 const rates: number[] = [];
@@ -58,7 +68,10 @@ for (let run = 0; run < Number(values.runs); run++) {
 }
 await app.stop({ graceMs: 0 });
 rmSync(folder, { recursive: true, force: true });
-const shown = (list: readonly number[], digits: number): string => `${median(list).toFixed(digits)} (${Math.min(...list).toFixed(digits)} to ${Math.max(...list).toFixed(digits)})`;
-console.log(`${isPostgres ? "PostgreSQL" : "SQLite"}, Node ${process.versions.node}, ${availableParallelism()} × ${cpus()[0]?.model.trim() ?? "?"}, ${values.runs} runs`);
+const shown = (list: readonly number[], digits: number): string =>
+  `${median(list).toFixed(digits)} (${Math.min(...list).toFixed(digits)} to ${Math.max(...list).toFixed(digits)})`;
+console.log(
+  `${isPostgres ? "PostgreSQL" : "SQLite"}, Node ${process.versions.node}, ${availableParallelism()} × ${cpus()[0]?.model.trim() ?? "?"}, ${values.runs} runs`,
+);
 console.log(`3-step jobs/s, ${inFlight} at a time: ${shown(rates, 0)}`);
 console.log(`3-step job alone, p50 in ms: ${shown(alone, 2)}`);

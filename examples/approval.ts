@@ -12,7 +12,7 @@ const patience = "200ms";
 const Expense = z.object({ id: z.string(), cents: z.int().positive() });
 const Decision = signal("decision", z.object({ by: z.string(), isApproved: z.boolean() }));
 
-const approveExpense = job("approve-expense", { input: Expense, key: (expense) => expense.id }, async (ctx, expense) => {
+const approveExpense = job("approve-expense", { input: Expense, key: (it) => it.id }, async (ctx, expense) => {
   await ctx.step("ask", {
     run: ({ key }) => console.log(`mail: please decide on ${expense.id} (${key.length} characters of key)`),
     irreversible: "a mail cannot be called back",

@@ -63,7 +63,15 @@ app.register(placeOrder);
 await app.run();
 
 for (const order of [
-  { id: "A-1", customer: "ann", cents: 1500, lines: [{ code: "tea", units: 2 }, { code: "cup", units: 1 }] },
+  {
+    id: "A-1",
+    customer: "ann",
+    cents: 1500,
+    lines: [
+      { code: "tea", units: 2 },
+      { code: "cup", units: 1 },
+    ],
+  },
   { id: "B-1", customer: "bob", cents: 1500, lines: [{ code: "tea", units: 2 }] },
 ]) {
   const execution = await app.start(placeOrder, order);
@@ -73,7 +81,12 @@ for (const order of [
 }
 await app.stop();
 
-const list = (db: DatabaseSync, sql: string): string => db.prepare(sql).all().map((row) => Object.values(row).join(" ")).join(", ");
+const list = (db: DatabaseSync, sql: string): string =>
+  db
+    .prepare(sql)
+    .all()
+    .map((row) => Object.values(row).join(" "))
+    .join(", ");
 console.log("orders:", list(orderDb, "SELECT id, state FROM orders ORDER BY id"));
 console.log("stock:", list(stockDb, "SELECT code, units FROM stock ORDER BY code"));
 console.log("accounts:", list(accountDb, "SELECT name, cents FROM accounts ORDER BY name"));

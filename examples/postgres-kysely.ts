@@ -52,7 +52,10 @@ const execution = await buy("A-17", 2_350);
 console.log("A-17:", await execution.result(), "points");
 await buy("A-18", 100_001).catch((error: Error) => console.log("A-18:", error.message));
 
-const total = await db.selectFrom("points").select(({ fn }) => fn.sum<string>("points").as("sum")).executeTakeFirst();
+const total = await db
+  .selectFrom("points")
+  .select(({ fn }) => fn.sum<string>("points").as("sum"))
+  .executeTakeFirst();
 console.log("points in all:", Number(total?.sum));
 console.log("executions:", (await app.list({ job: "award-points" })).map((it) => `${it.key} ${it.state}`).join(", "));
 await app.stop();

@@ -2,9 +2,35 @@ export type { Stored } from "./core/codec.ts";
 export { job, signal } from "./core/define.ts";
 export type { Duration } from "./core/duration.ts";
 export type { ValueCodec } from "./core/envelope.ts";
-export { CodedError, type ErrorCode, errorCatalog, NonRetryableError, RefusedError, type StoredError, StoredFailure } from "./core/errors.ts";
+export {
+  CodedError,
+  type ErrorCode,
+  errorCatalog,
+  NonRetryableError,
+  RefusedError,
+  type StoredError,
+  StoredFailure,
+} from "./core/errors.ts";
 export { type ShownState, type Status, shownStates, statuses } from "./core/execution.ts";
-export type { AnyJob, Child, Context, Effect, Execution, Handler, Job, JobOptions, Outcome, RemoteStep, Signal, StepInfo, StepName, TccBranch, TccTxBranch, TxStep, UndoInfo } from "./core/job.ts";
+export type {
+  AnyJob,
+  Child,
+  Context,
+  Effect,
+  Execution,
+  Handler,
+  Job,
+  JobOptions,
+  Outcome,
+  RemoteStep,
+  Signal,
+  StepInfo,
+  StepName,
+  TccBranch,
+  TccTxBranch,
+  TxStep,
+  UndoInfo,
+} from "./core/job.ts";
 export type { Limits } from "./core/limits.ts";
 export type { Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";

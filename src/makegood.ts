@@ -1,12 +1,12 @@
 // The composition root of a process: wires store, journal, world and worker. Decides nothing.
 import { hostname } from "node:os";
+import { type Duration, toMs } from "./core/duration.ts";
 import type { ValueCodec } from "./core/envelope.ts";
 import { createValueFormat } from "./core/envelope.ts";
 import { OptionError } from "./core/errors.ts";
 import { createIdSource } from "./core/ids.ts";
 import { validateNamespace } from "./core/keys.ts";
 import { type Limits, resolveLimits } from "./core/limits.ts";
-import { type Duration, toMs } from "./core/duration.ts";
 import { checkInteger, checkOptions } from "./core/options.ts";
 import type { Participant, ParticipantPort } from "./core/participant.ts";
 import type { Clock, Log, Random } from "./core/ports.ts";
@@ -53,8 +53,21 @@ export interface AppOptions {
 }
 
 const optionKeys: readonly (keyof AppOptions)[] = [
-  "store", "namespace", "workerName", "participants", "concurrency", "lease", "poll", "suspendAfter", "maxCrashes",
-  "limits", "values", "log", "alwaysReplay", "clock", "random",
+  "store",
+  "namespace",
+  "workerName",
+  "participants",
+  "concurrency",
+  "lease",
+  "poll",
+  "suspendAfter",
+  "maxCrashes",
+  "limits",
+  "values",
+  "log",
+  "alwaysReplay",
+  "clock",
+  "random",
 ];
 const maxNameBytes = 200;
 
@@ -65,10 +78,18 @@ const maxNameBytes = 200;
 export function makegood(options: AppOptions): App {
   checkOptions(options, optionKeys, "makegood");
   const { store } = options;
-  if (typeof store?.open !== "function") throw new OptionError("store", "store: expected a store, such as sqlite(\"makegood.db\") or postgres(pool), found something else");
+  if (typeof store?.open !== "function")
+    throw new OptionError(
+      "store",
+      'store: expected a store, such as sqlite("makegood.db") or postgres(pool), found something else',
+    );
   const namespace = validateNamespace(options.namespace ?? "default");
   const name = options.workerName ?? `${hostname()}-${process.pid}`;
-  if (typeof name !== "string" || name === "" || Buffer.byteLength(name) > maxNameBytes) throw new OptionError("workerName", `workerName: expected a text of 1 to ${maxNameBytes} bytes, found ${JSON.stringify(name)}`);
+  if (typeof name !== "string" || name === "" || Buffer.byteLength(name) > maxNameBytes)
+    throw new OptionError(
+      "workerName",
+      `workerName: expected a text of 1 to ${maxNameBytes} bytes, found ${JSON.stringify(name)}`,
+    );
   const limits = resolveLimits(options.limits);
   const log = options.log ?? defaultLog;
   const clock = options.clock ?? systemClock;
@@ -108,7 +129,10 @@ export function makegood(options: AppOptions): App {
 /** Asked once per participant: the answer is a property of the database, not of the connection. */
 function rememberOwn(store: Store): Env["isOwn"] {
   const known = new WeakMap<ParticipantPort, Promise<boolean>>();
-  const find = async (port: ParticipantPort, ask: (script: Script<string | null>) => Promise<string | null>): Promise<boolean> =>
+  const find = async (
+    port: ParticipantPort,
+    ask: (script: Script<string | null>) => Promise<string | null>,
+  ): Promise<boolean> =>
     port.dialect === store.own.dialect && (await ask(store.own.identityScript())) === store.own.identity;
   return (port, ask = (script) => port.ask(script)) => {
     const answer = known.get(port) ?? find(port, ask);

@@ -62,6 +62,11 @@ export const defaultLog: Log = {
 };
 
 function writeLine(level: string, fields: object, message: string): void {
-  const plain = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value]));
+  const plain = Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value,
+    ]),
+  );
   process.stderr.write(`${JSON.stringify({ level, time: Date.now(), ...plain, msg: message })}\n`);
 }

@@ -1,9 +1,10 @@
 // The constructors that users call. Everything a user can get wrong in a definition is refused here, at start-up.
+
+import type { Stored } from "./codec.ts";
 import { type Duration, toMs } from "./duration.ts";
 import { OptionError } from "./errors.ts";
 import type { AnyJob, Concurrency, Handler, Job, JobOptions, Signal } from "./job.ts";
 import { validateJobName } from "./keys.ts";
-import type { Stored } from "./codec.ts";
 import { checkInteger, checkOptions } from "./options.ts";
 import { type Marks, parseMarks } from "./redact.ts";
 import { type ResolvedRetry, resolveRetry } from "./retry.ts";
@@ -13,8 +14,21 @@ import { type BlockingStrategy, blockingStrategies } from "./store.ts";
 const dayMs = 86_400_000;
 const maxVersion = 2 ** 31 - 1;
 const jobOptionKeys: readonly (keyof JobOptions<never, never>)[] = [
-  "input", "key", "version", "timeout", "attemptTimeout", "retry", "onFailure", "priority", "group", "concurrency",
-  "retention", "keyRetention", "redact", "attributes", "effect",
+  "input",
+  "key",
+  "version",
+  "timeout",
+  "attemptTimeout",
+  "retry",
+  "onFailure",
+  "priority",
+  "group",
+  "concurrency",
+  "retention",
+  "keyRetention",
+  "redact",
+  "attributes",
+  "effect",
 ];
 const effects = ["natural", "keyed", "recorded", "irreversible"];
 
@@ -47,11 +61,19 @@ export interface JobSettings {
  * Throws JOB_NAME_INVALID and OPTION_INVALID. The handler is called once per execution in the normal case, and again from
  * the start after a crash, a long wait or a hand-over, with the results of recorded steps in place of the steps.
  */
-export function job<I = void, O = I, R = unknown>(name: string, options: JobOptions<I, O>, handler: Handler<O, R>): Job<I, O, Stored<Awaited<R>>> {
+export function job<I = void, O = I, R = unknown>(
+  name: string,
+  options: JobOptions<I, O>,
+  handler: Handler<O, R>,
+): Job<I, O, Stored<Awaited<R>>> {
   validateJobName(name);
   const where = `job ${name}`;
   checkOptions(options, jobOptionKeys, where);
-  if (typeof handler !== "function") throw new OptionError("handler", `${where}: expected a function (ctx, input) => result as the last argument, found ${typeof handler}`);
+  if (typeof handler !== "function")
+    throw new OptionError(
+      "handler",
+      `${where}: expected a function (ctx, input) => result as the last argument, found ${typeof handler}`,
+    );
   if (options.input !== undefined) checkSchema(options.input, `${where}: input`);
   const version = options.version === undefined ? 1 : checkInteger(options.version, `${where}: version`, 1, maxVersion);
   const defined = { name, version, options, handler };
@@ -63,12 +85,15 @@ export function job<I = void, O = I, R = unknown>(name: string, options: JobOpti
 export function resolveJobSettings(defined: AnyJob): JobSettings {
   const { name, options } = defined;
   const at = (option: string): string => `job ${name}: ${option}`;
-  const ms = (value: Duration | undefined, option: string, fallback: number): number => (value === undefined ? fallback : toMs(value, at(option)));
+  const ms = (value: Duration | undefined, option: string, fallback: number): number =>
+    value === undefined ? fallback : toMs(value, at(option));
   for (const option of ["key", "attributes"] as const)
-    if (options[option] !== undefined && typeof options[option] !== "function") throw new OptionError(option, `${at(option)}: expected a function of the input, found ${typeof options[option]}`);
+    if (options[option] !== undefined && typeof options[option] !== "function")
+      throw new OptionError(option, `${at(option)}: expected a function of the input, found ${typeof options[option]}`);
   oneOf(options.onFailure, ["compensate", "park"], at("onFailure"));
   oneOf(options.effect, effects, at("effect"));
-  const concurrency: Concurrency<unknown> | undefined = typeof options.concurrency === "string" ? { strategy: options.concurrency } : options.concurrency;
+  const concurrency: Concurrency<unknown> | undefined =
+    typeof options.concurrency === "string" ? { strategy: options.concurrency } : options.concurrency;
   if (concurrency !== undefined) {
     checkOptions(concurrency, ["strategy", "key"], at("concurrency"));
     oneOf(concurrency.strategy, blockingStrategies as readonly BlockingStrategy[], at("concurrency.strategy"));
@@ -79,7 +104,10 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
     retry: resolveRetry(options.retry, undefined, at("retry")),
     retriesFunction: options.retry !== undefined,
     onFailure: options.onFailure ?? "compensate",
-    priority: options.priority === undefined ? defaultJobSettings.priority : checkInteger(options.priority, at("priority"), 0, 9),
+    priority:
+      options.priority === undefined
+        ? defaultJobSettings.priority
+        : checkInteger(options.priority, at("priority"), 0, 9),
     concurrency: concurrency ?? null,
     retainMs: ms(options.retention, "retention", defaultJobSettings.retainMs),
     keyRetainMs: ms(options.keyRetention, "keyRetention", defaultJobSettings.keyRetainMs),
@@ -88,7 +116,8 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
 }
 
 function oneOf(value: unknown, allowed: readonly string[], where: string): void {
-  if (value !== undefined && !allowed.includes(value as string)) throw new OptionError(where, `${where}: expected one of ${allowed.join(", ")}, found ${JSON.stringify(value)}`);
+  if (value !== undefined && !allowed.includes(value as string))
+    throw new OptionError(where, `${where}: expected one of ${allowed.join(", ")}, found ${JSON.stringify(value)}`);
 }
 
 /** Names a message that executions wait for, with the type of its payload. Throws JOB_NAME_INVALID, OPTION_INVALID. */

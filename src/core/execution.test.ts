@@ -1,10 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { allows, type GuardState, isTerminal, phases, reasons, shownState, shownStates, statuses, type TransitionName, type TransitionRule, transitions } from "./execution.ts";
+import {
+  allows,
+  type GuardState,
+  isTerminal,
+  phases,
+  reasons,
+  shownState,
+  shownStates,
+  statuses,
+  type TransitionName,
+  type TransitionRule,
+  transitions,
+} from "./execution.ts";
 
 const names = Object.keys(transitions) as TransitionName[];
 const rules: readonly (readonly [TransitionName, TransitionRule])[] = names.map((name) => [name, transitions[name]]);
-const guards = fc.record({ status: fc.constantFrom(...statuses), phase: fc.constantFrom(...phases), isCanceled: fc.boolean(), inbox: fc.nat(3) });
+const guards = fc.record({
+  status: fc.constantFrom(...statuses),
+  phase: fc.constantFrom(...phases),
+  isCanceled: fc.boolean(),
+  inbox: fc.nat(3),
+});
 
 describe("the state table", () => {
   it("lets nothing happen to a terminal execution", () => {
@@ -17,8 +34,12 @@ describe("the state table", () => {
   });
 
   it("moves the phase only from open to any other, and from pivoted to confirming", () => {
-    const moves = rules.flatMap(([, rule]) => (rule.phase === null ? [] : rule.phases.map((from) => `${from} → ${rule.phase}`)));
-    expect(new Set(moves)).toEqual(new Set(["open → pivoted", "open → confirming", "pivoted → confirming", "open → back"]));
+    const moves = rules.flatMap(([, rule]) =>
+      rule.phase === null ? [] : rule.phases.map((from) => `${from} → ${rule.phase}`),
+    );
+    expect(new Set(moves)).toEqual(
+      new Set(["open → pivoted", "open → confirming", "pivoted → confirming", "open → back"]),
+    );
   });
 
   it("never completes what an accepted cancel met while it was open", () => {
@@ -39,7 +60,8 @@ describe("the state table", () => {
   });
 
   it("accepts a cancel only before the pivot", () => {
-    for (const phase of phases) expect(allows("cancel", { status: "running", phase, isCanceled: false, inbox: 0 })).toBe(phase === "open");
+    for (const phase of phases)
+      expect(allows("cancel", { status: "running", phase, isCanceled: false, inbox: 0 })).toBe(phase === "open");
   });
 
   it("does not put an execution to sleep beside an unread message", () => {
@@ -55,7 +77,9 @@ describe("the state table", () => {
   });
 
   it("leaves an end within reach of every unfinished state", () => {
-    const starts = statuses.filter((status) => !isTerminal(status)).flatMap((status) => phases.map((phase) => ({ status, phase })));
+    const starts = statuses
+      .filter((status) => !isTerminal(status))
+      .flatMap((status) => phases.map((phase) => ({ status, phase })));
     for (const start of starts) {
       const seen = new Set<string>();
       const queue = [start as { status: (typeof statuses)[number]; phase: (typeof phases)[number] }];
@@ -65,7 +89,9 @@ describe("the state table", () => {
         if (isTerminal(status) && status !== "killed") ends = true;
         if (seen.has(`${status} ${phase}`)) continue;
         seen.add(`${status} ${phase}`);
-        for (const [name, rule] of rules) if (allows(name, { status, phase, isCanceled: false, inbox: 0 }, 0)) queue.push({ status: rule.status ?? status, phase: rule.phase ?? phase });
+        for (const [name, rule] of rules)
+          if (allows(name, { status, phase, isCanceled: false, inbox: 0 }, 0))
+            queue.push({ status: rule.status ?? status, phase: rule.phase ?? phase });
       }
       expect(ends, `${start.status} ${start.phase}`).toBe(true);
     }
@@ -74,7 +100,9 @@ describe("the state table", () => {
   it("shows every combination as one of the states that people know", () => {
     for (const status of statuses)
       for (const phase of phases)
-        for (const reason of [null, ...reasons]) for (const undoneCount of [0, 1]) expect(shownStates).toContain(shownState({ status, phase, reason, undoneCount }));
+        for (const reason of [null, ...reasons])
+          for (const undoneCount of [0, 1])
+            expect(shownStates).toContain(shownState({ status, phase, reason, undoneCount }));
     expect(shownState({ status: "compensated", phase: "back", reason: "failed", undoneCount: 0 })).toBe("failed");
     expect(shownState({ status: "compensated", phase: "back", reason: "failed", undoneCount: 2 })).toBe("compensated");
     expect(shownState({ status: "compensated", phase: "back", reason: "canceled", undoneCount: 2 })).toBe("canceled");

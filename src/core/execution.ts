@@ -4,7 +4,16 @@
 // in its way, and what it leaves behind. A transition made by the *owner* is fenced besides: the guard row must bear the
 // owner's token and be running (ENGINE-PROTOCOL §4). A *command* comes from outside and needs no token.
 
-export const statuses = ["ready", "running", "waiting", "parked", "completed", "compensated", "killed", "discarded"] as const;
+export const statuses = [
+  "ready",
+  "running",
+  "waiting",
+  "parked",
+  "completed",
+  "compensated",
+  "killed",
+  "discarded",
+] as const;
 export type Status = (typeof statuses)[number];
 
 /** Moves only from open to any other, and from pivoted to confirming. */
@@ -36,8 +45,24 @@ export interface TransitionRule {
 
 const anyPhase = phases;
 const unfinished = ["ready", "running", "waiting", "parked"] as const;
-const owner = { by: "owner", from: ["running"], cancelBlocks: false, readsInbox: false, status: null, phase: null, raisesToken: false } as const;
-const command = { by: "command", phases: anyPhase, cancelBlocks: false, readsInbox: false, status: null, phase: null, raisesToken: false } as const;
+const owner = {
+  by: "owner",
+  from: ["running"],
+  cancelBlocks: false,
+  readsInbox: false,
+  status: null,
+  phase: null,
+  raisesToken: false,
+} as const;
+const command = {
+  by: "command",
+  phases: anyPhase,
+  cancelBlocks: false,
+  readsInbox: false,
+  status: null,
+  phase: null,
+  raisesToken: false,
+} as const;
 
 export const transitions = {
   pivot: { ...owner, phases: ["open"], cancelBlocks: true, phase: "pivoted" },
@@ -63,7 +88,9 @@ export const transitions = {
 } as const satisfies Record<string, TransitionRule>;
 
 export type TransitionName = keyof typeof transitions;
-export type OwnerTransition = { [N in TransitionName]: (typeof transitions)[N]["by"] extends "owner" ? N : never }[TransitionName];
+export type OwnerTransition = {
+  [N in TransitionName]: (typeof transitions)[N]["by"] extends "owner" ? N : never;
+}[TransitionName];
 
 /** What a transition's guard sees of the guard row, besides the token. */
 export interface GuardState {
@@ -86,13 +113,29 @@ export function allows(name: TransitionName, guard: GuardState, seenInbox?: numb
 
 /** The states that people see, derived from status, phase, reason and whether anything was undone. */
 export const shownStates = [
-  "ready", "running", "waiting", "compensating", "confirming", "parked",
-  "completed", "failed", "compensated", "canceled", "timed-out", "killed", "discarded",
+  "ready",
+  "running",
+  "waiting",
+  "compensating",
+  "confirming",
+  "parked",
+  "completed",
+  "failed",
+  "compensated",
+  "canceled",
+  "timed-out",
+  "killed",
+  "discarded",
 ] as const;
 export type ShownState = (typeof shownStates)[number];
 
 /** A job that failed with nothing to undo is *failed*, one that undid is *compensated*, one on its way back is *compensating*. */
-export function shownState(row: { readonly status: Status; readonly phase: Phase; readonly reason: Reason | null; readonly undoneCount: number }): ShownState {
+export function shownState(row: {
+  readonly status: Status;
+  readonly phase: Phase;
+  readonly reason: Reason | null;
+  readonly undoneCount: number;
+}): ShownState {
   switch (row.status) {
     case "compensated":
       if (row.reason === "canceled" || row.reason === "replaced") return "canceled";

@@ -1,8 +1,8 @@
 // What users write: jobs, steps, and what they get back. Types and the thin constructors; no behavior.
 import type { Stored } from "./codec.ts";
 import type { Duration } from "./duration.ts";
-import type { ShownState } from "./execution.ts";
 import type { StoredError } from "./errors.ts";
+import type { ShownState } from "./execution.ts";
 import type { Awaitable, Participant } from "./participant.ts";
 import type { Log } from "./ports.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -52,11 +52,21 @@ export type RemoteStep<R> = StepOptions & {
   readonly timeout?: Duration;
 } & Undo<(undo: UndoInfo<R>) => Awaitable<unknown>>;
 
-export type TxStep<Tx, R> = StepOptions & { readonly run: (tx: Tx, step: StepInfo) => Awaitable<R>; readonly timeout?: Duration } & Undo<(tx: Tx, result: Stored<R>, step: StepInfo) => Awaitable<unknown>>;
+export type TxStep<Tx, R> = StepOptions & {
+  readonly run: (tx: Tx, step: StepInfo) => Awaitable<R>;
+  readonly timeout?: Duration;
+} & Undo<(tx: Tx, result: Stored<R>, step: StepInfo) => Awaitable<unknown>>;
 
-export type SyncTxStep<Tx, R> = StepOptions & { readonly run: (tx: Tx, step: StepInfo) => R } & Undo<(tx: Tx, result: Stored<R>, step: StepInfo) => unknown>;
+export type SyncTxStep<Tx, R, U = unknown> = StepOptions & { readonly run: (tx: Tx, step: StepInfo) => R } & Undo<
+    (tx: Tx, result: Stored<R>, step: StepInfo) => U
+  >;
 
-type NoPromise<R> = R extends PromiseLike<unknown> ? { readonly run: "must be synchronous on this participant" } : unknown;
+/** Refuses a member that returns a promise, or may. What returns `any` is judged at run time. */
+type NoPromise<R, Member extends string> = 0 extends 1 & R
+  ? unknown
+  : [Extract<R, PromiseLike<unknown>>] extends [never]
+    ? unknown
+    : { readonly [M in Member]: "must be synchronous on this participant" };
 
 export interface TccBranch<R> {
   /** Reserves; the reservation carries its own expiry. */
@@ -73,6 +83,14 @@ export interface TccTxBranch<Tx, R> {
   readonly confirm: (tx: Tx, result: Stored<R>, step: StepInfo) => Awaitable<unknown>;
   /** Called only where the try took effect; the barrier answers the empty cancel. */
   readonly cancel: (tx: Tx, result: Stored<R>, step: StepInfo) => Awaitable<unknown>;
+  readonly retry?: RetryPolicy;
+  readonly within?: Duration;
+}
+
+export interface SyncTccTxBranch<Tx, R, C = unknown, X = unknown> {
+  readonly try: (tx: Tx, step: StepInfo) => R;
+  readonly confirm: (tx: Tx, result: Stored<R>, step: StepInfo) => C;
+  readonly cancel: (tx: Tx, result: Stored<R>, step: StepInfo) => X;
   readonly retry?: RetryPolicy;
   readonly within?: Duration;
 }
@@ -111,20 +129,41 @@ export interface Context {
   /** Shown to people, written at most once a second; never replayed. `fraction` in 0 … 1. */
   progress(fraction: number, note?: string): void;
   tx<Tx, R>(on: Participant<Tx, "async">, name: StepName, step: TxStep<Tx, R>): Promise<Stored<Awaited<R>>>;
-  tx<Tx, R>(on: Participant<Tx, "sync">, name: StepName, step: SyncTxStep<Tx, R> & NoPromise<R>): Promise<Stored<R>>;
+  tx<Tx, R, U>(
+    on: Participant<Tx, "sync">,
+    name: StepName,
+    step: SyncTxStep<Tx, R, U> & NoPromise<R, "run"> & NoPromise<U, "compensate">,
+  ): Promise<Stored<R>>;
   step<R>(name: StepName, step: RemoteStep<R>): Promise<Stored<Awaited<R>>>;
   /** Like `step`, but a final failure comes back as a value, after what may have happened of this step was undone. */
-  attempt<R>(name: StepName, step: RemoteStep<R>): Promise<{ readonly ok: true; readonly value: Stored<Awaited<R>> } | { readonly ok: false; readonly error: StoredError }>;
+  attempt<R>(
+    name: StepName,
+    step: RemoteStep<R>,
+  ): Promise<
+    { readonly ok: true; readonly value: Stored<Awaited<R>> } | { readonly ok: false; readonly error: StoredError }
+  >;
   tcc<R>(name: StepName, branch: TccBranch<R>): Promise<Stored<Awaited<R>>>;
-  tcc<Tx, R>(on: Participant<Tx, "async"> | Participant<Tx, "sync">, name: StepName, branch: TccTxBranch<Tx, R>): Promise<Stored<Awaited<R>>>;
+  tcc<Tx, R>(on: Participant<Tx, "async">, name: StepName, branch: TccTxBranch<Tx, R>): Promise<Stored<Awaited<R>>>;
+  tcc<Tx, R, C, X>(
+    on: Participant<Tx, "sync">,
+    name: StepName,
+    branch: SyncTccTxBranch<Tx, R, C, X> & NoPromise<R, "try"> & NoPromise<C, "confirm"> & NoPromise<X, "cancel">,
+  ): Promise<Stored<R>>;
   /** The decision: cancel is refused from here, failures park, branches will be confirmed. Implied at return. Await it. */
   pivot(): Promise<void>;
   sleep(name: StepName, duration: Duration): Promise<void>;
   waitFor<O>(signal: SignalOf<O>): Promise<O>;
-  waitFor<O>(signal: SignalOf<O>, options: { readonly timeout: Duration; readonly name?: StepName }): Promise<{ readonly kind: "received"; readonly value: O } | { readonly kind: "timed-out" }>;
+  waitFor<O>(
+    signal: SignalOf<O>,
+    options: { readonly timeout: Duration; readonly name?: StepName },
+  ): Promise<{ readonly kind: "received"; readonly value: O } | { readonly kind: "timed-out" }>;
   waitFor<O>(signal: SignalOf<O>, options: { readonly name: StepName }): Promise<O>;
   /** Starts a child in the same commit as the record of it. If this execution turns back, an unfinished child is canceled first, unless `onUndo: "leave"`. */
-  start<I, O, R>(job: Job<I, O, R>, input: I, options?: { readonly delay?: Duration; readonly name?: StepName; readonly onUndo?: "cancel" | "leave" }): Promise<Child<R>>;
+  start<I, O, R>(
+    job: Job<I, O, R>,
+    input: I,
+    options?: { readonly delay?: Duration; readonly name?: StepName; readonly onUndo?: "cancel" | "leave" },
+  ): Promise<Child<R>>;
 }
 
 // ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,17 @@
 /** What a call on `ctx` does; a recorded step that replay meets with another kind is drift. */
-export const stepKinds = ["tx", "step", "attempt", "tcc", "tcc-tx", "sleep", "wait", "start", "child", "pivot", "turn"] as const;
+export const stepKinds = [
+  "tx",
+  "step",
+  "attempt",
+  "tcc",
+  "tcc-tx",
+  "sleep",
+  "wait",
+  "start",
+  "child",
+  "pivot",
+  "turn",
+] as const;
 export type StepKind = (typeof stepKinds)[number];
 
 /** The role of a row within its step; `due` holds the instant at which a sleep or a wait ends. */

@@ -1,7 +1,8 @@
 // A participant is one of the user's databases, with the type of its transaction. The user sees `Participant`; the engine
 // sees `ParticipantPort` below, which hides client, dialect and mode.
-import type { Dialect, WriteOutcome } from "./store.ts";
+
 import type { Row, Script } from "./script.ts";
+import type { Dialect, WriteOutcome } from "./store.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
 /** `sync`: node:sqlite and better-sqlite3, where an `await` inside the transaction would let other code into it. */
@@ -14,7 +15,11 @@ export interface TxAdapter<Tx, M extends Mode = Mode> {
   /** Begins, runs the body, commits; rolls back and rethrows what the body throws. Nothing else may run on that connection meanwhile. */
   transaction<R>(body: (tx: Tx) => M extends "sync" ? R : Awaitable<R>): M extends "sync" ? R : Promise<R>;
   /** Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). */
-  query(tx: Tx, sql: string, parameters: readonly unknown[]): M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
+  query(
+    tx: Tx,
+    sql: string,
+    parameters: readonly unknown[],
+  ): M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
 }
 
 /** The barrier row's name for one branch of one execution: DTM's columns, so that any process can honor it. */
@@ -42,16 +47,41 @@ export interface ParticipantPort {
   /** Runs a read-only script in a transaction of its own; to learn whether this is the engine's own database. */
   ask<T>(script: Script<T>): Promise<T>;
   /** The engine's own database: body, then `seal` with what it returned, in one commit. Rolled back unless the seal says done. */
-  own<R>(body: (tx: unknown) => Awaitable<R>, seal: (result: R) => Script<WriteOutcome["kind"]>): Promise<Began<{ readonly kind: "committed"; readonly result: R } | { readonly kind: "sealed-out"; readonly outcome: WriteOutcome["kind"] }>>;
+  own<R>(
+    body: (tx: unknown) => Awaitable<R>,
+    seal: (result: R) => Script<WriteOutcome["kind"]>,
+  ): Promise<
+    Began<
+      | { readonly kind: "committed"; readonly result: R }
+      | { readonly kind: "sealed-out"; readonly outcome: WriteOutcome["kind"] }
+    >
+  >;
   /**
    * Another database: barrier row (op `action` or `try`), effect and its encoded result in one commit.
    * `stored`: it took effect before, with this result. `blocked`: its undo came first; I am a zombie.
    */
-  act(mark: BarrierMark, op: "action" | "try", body: (tx: unknown) => Awaitable<Uint8Array | null>): Promise<Began<{ readonly kind: "ran"; readonly result: Uint8Array | null } | { readonly kind: "stored"; readonly result: Uint8Array | null } | { readonly kind: "blocked" }>>;
+  act(
+    mark: BarrierMark,
+    op: "action" | "try",
+    body: (tx: unknown) => Awaitable<Uint8Array | null>,
+  ): Promise<
+    Began<
+      | { readonly kind: "ran"; readonly result: Uint8Array | null }
+      | { readonly kind: "stored"; readonly result: Uint8Array | null }
+      | { readonly kind: "blocked" }
+    >
+  >;
   /** Undo of `action` by `compensation`, or of `try` by `cancel`. `empty`: the action never came, and now never will. `already`: undone before. */
-  undo(mark: BarrierMark, op: "compensation" | "cancel", body: (tx: unknown, result: Uint8Array | null) => Awaitable<void>): Promise<Began<{ readonly kind: "undone" | "empty" | "already" }>>;
+  undo(
+    mark: BarrierMark,
+    op: "compensation" | "cancel",
+    body: (tx: unknown, result: Uint8Array | null) => Awaitable<void>,
+  ): Promise<Began<{ readonly kind: "undone" | "empty" | "already" }>>;
   /** Once, after its try. `missing`: there is no try to confirm. */
-  confirm(mark: BarrierMark, body: (tx: unknown, result: Uint8Array | null) => Awaitable<void>): Promise<Began<{ readonly kind: "confirmed" | "already" | "missing" }>>;
+  confirm(
+    mark: BarrierMark,
+    body: (tx: unknown, result: Uint8Array | null) => Awaitable<void>,
+  ): Promise<Began<{ readonly kind: "confirmed" | "already" | "missing" }>>;
 }
 
 declare const txType: unique symbol;

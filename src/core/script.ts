@@ -8,7 +8,10 @@ export interface Statement {
 export type Row = Readonly<Record<string, unknown>>;
 export type Script<T> = Generator<Statement, T, readonly Row[]>;
 
-export async function runScript<T>(script: Script<T>, query: (statement: Statement) => PromiseLike<readonly Row[]> | readonly Row[]): Promise<T> {
+export async function runScript<T>(
+  script: Script<T>,
+  query: (statement: Statement) => PromiseLike<readonly Row[]> | readonly Row[],
+): Promise<T> {
   for (let turn = script.next(); ; ) {
     if (turn.done) return turn.value;
     turn = script.next(await query(turn.value));

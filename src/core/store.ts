@@ -54,9 +54,23 @@ export interface NewExecution {
 }
 
 export type StartOutcome =
-  | { readonly kind: "started"; readonly id: ExecutionId; readonly round: number; readonly status: Status; readonly token: number; readonly createdAt: number; readonly deadlineAt: number | null }
+  | {
+      readonly kind: "started";
+      readonly id: ExecutionId;
+      readonly round: number;
+      readonly status: Status;
+      readonly token: number;
+      readonly createdAt: number;
+      readonly deadlineAt: number | null;
+    }
   /** The key is taken; `id` and `round` are the newest. After an unknown outcome `id` may be the caller's own: then it was started. */
-  | { readonly kind: "exists"; readonly id: ExecutionId; readonly round: number; readonly status: Status; readonly fingerprint: string | null };
+  | {
+      readonly kind: "exists";
+      readonly id: ExecutionId;
+      readonly round: number;
+      readonly status: Status;
+      readonly fingerprint: string | null;
+    };
 
 /** One atomic unit for one execution: all of it lands, or nothing. At most one per execution in a call of `commit`. */
 export interface Write {
@@ -77,7 +91,11 @@ export interface Write {
     /** For `suspend` (which needs `seenInbox`): when to wake at the latest (delay from now; null = only by a message). */
     readonly wakeInMs?: number | null;
     /** For `complete`, `compensated` and `confirm`: what is kept as the outcome. `undoneCount`: compensations that ran. */
-    readonly outcome?: { readonly result: Uint8Array | null; readonly error: Uint8Array | null; readonly undoneCount: number };
+    readonly outcome?: {
+      readonly result: Uint8Array | null;
+      readonly error: Uint8Array | null;
+      readonly undoneCount: number;
+    };
     /** For `park`. The incident and its pending alarm are one row, in the same commit. */
     readonly incident?: Incident;
     /** For terminal ones, known since the claim: whether a slot must be freed and whom to wake. */
@@ -158,33 +176,66 @@ export interface ExecutionStore {
    * One flush: starts and fenced writes of any number of executions, in one commit where the store can. Outcomes are per
    * element, in order. Idempotent: a start by its id, a write by its journal keys and token.
    */
-  commit(starts: readonly NewExecution[], writes: readonly Write[]): Promise<{ readonly starts: readonly StartOutcome[]; readonly writes: readonly WriteOutcome[] }>;
+  commit(
+    starts: readonly NewExecution[],
+    writes: readonly Write[],
+  ): Promise<{ readonly starts: readonly StartOutcome[]; readonly writes: readonly WriteOutcome[] }>;
   /** Claims ready executions of these jobs by priority, then age; the slot, where needed, they already hold. Only while the worker's lease is live. */
-  claim(request: { readonly namespace: string; readonly worker: string; readonly jobs: readonly JobRef[]; readonly limit: number }): Promise<readonly ClaimedExecution[]>;
+  claim(request: {
+    readonly namespace: string;
+    readonly worker: string;
+    readonly jobs: readonly JobRef[];
+    readonly limit: number;
+  }): Promise<readonly ClaimedExecution[]>;
   load(ids: readonly ExecutionId[]): Promise<ReadonlyMap<ExecutionId, Loaded>>;
   /**
    * Makes waiting executions ready whose time has come; those that want a slot get it, wait on for it, or are discarded.
    * `nextInMs`: when the next one is due, null if none waits for a time.
    */
-  wakeDue(request: { readonly namespace: string; readonly limit: number }): Promise<{ readonly wokenCount: number; readonly nextInMs: number | null }>;
+  wakeDue(request: {
+    readonly namespace: string;
+    readonly limit: number;
+  }): Promise<{ readonly wokenCount: number; readonly nextInMs: number | null }>;
   /** Takes over executions whose owner's lease is out or whose worker row is gone; parks those over `maxCrashes` claims without a new journal row. */
-  rescue(request: { readonly namespace: string; readonly worker: string; readonly jobs: readonly JobRef[]; readonly limit: number; readonly maxCrashes: number }): Promise<{ readonly claimed: readonly ClaimedExecution[]; readonly parked: readonly ExecutionId[] }>;
+  rescue(request: {
+    readonly namespace: string;
+    readonly worker: string;
+    readonly jobs: readonly JobRef[];
+    readonly limit: number;
+    readonly maxCrashes: number;
+  }): Promise<{ readonly claimed: readonly ClaimedExecution[]; readonly parked: readonly ExecutionId[] }>;
   /** After an own transaction's unknown COMMIT: locks the guard row with the token, then looks for the row with that token. */
   readBack(lease: Lease, step: string, role: Role): Promise<"done" | "absent" | "lost">;
   /** Deletes terminal executions past their retention with all their rows, then key records past theirs. Batches; returns how many. */
-  prune(request: { readonly namespace: string; readonly limit: number }): Promise<{ readonly executionCount: number; readonly keyCount: number }>;
+  prune(request: {
+    readonly namespace: string;
+    readonly limit: number;
+  }): Promise<{ readonly executionCount: number; readonly keyCount: number }>;
 }
 
 export interface WorkerStore {
   /** Inserts the worker and ends the leases of all others of that name: a restart takes over at once. */
-  register(worker: { readonly id: string; readonly name: string; readonly namespace: string; readonly leaseMs: number; readonly jobs: readonly JobRef[] }): Promise<void>;
+  register(worker: {
+    readonly id: string;
+    readonly name: string;
+    readonly namespace: string;
+    readonly leaseMs: number;
+    readonly jobs: readonly JobRef[];
+  }): Promise<void>;
   /** False: the row is gone; register under a new id and drop everything held. Renewing late is allowed. */
   renew(worker: { readonly id: string; readonly leaseMs: number; readonly jobs: readonly JobRef[] }): Promise<boolean>;
   /**
    * Running executions that name this worker: those not held (a claim whose reply was lost), and held ones with a cancel,
    * a raised inbox (> 0) or another token.
    */
-  sweep(request: { readonly worker: string; readonly held: readonly ExecutionId[] }): Promise<readonly { readonly id: ExecutionId; readonly token: number; readonly cancel: Reason | null; readonly inbox: number }[]>;
+  sweep(request: { readonly worker: string; readonly held: readonly ExecutionId[] }): Promise<
+    readonly {
+      readonly id: ExecutionId;
+      readonly token: number;
+      readonly cancel: Reason | null;
+      readonly inbox: number;
+    }[]
+  >;
   /** Takes orphans of a sweep over by compare-and-set on their token, which it raises. */
   adopt(request: { readonly worker: string; readonly orphans: readonly Lease[] }): Promise<readonly ClaimedExecution[]>;
   /** Of these leases, those that are no longer running under that token. */
@@ -192,7 +243,10 @@ export interface WorkerStore {
   /** Graceful end: the lease is over now. */
   end(id: string): Promise<void>;
   /** Ready for longer than `olderThanMs`, and no live worker of the namespace has that job and version. */
-  unserved(request: { readonly namespace: string; readonly olderThanMs: number }): Promise<readonly (JobRef & { readonly count: number })[]>;
+  unserved(request: {
+    readonly namespace: string;
+    readonly olderThanMs: number;
+  }): Promise<readonly (JobRef & { readonly count: number })[]>;
 }
 
 export type CommandOutcome =
@@ -204,17 +258,49 @@ export type CommandOutcome =
 /** Commands from outside. Each writes the audit row with its actor in the same commit. */
 export interface CommandStore {
   /** Kept until a wait takes it; `duplicate` by (execution, signalId). Refused when the execution has ended. */
-  signal(command: { readonly id: ExecutionId; readonly signalId: string; readonly name: string; readonly payload: Uint8Array | null; readonly actor: Actor }): Promise<CommandOutcome | { readonly kind: "duplicate" }>;
+  signal(command: {
+    readonly id: ExecutionId;
+    readonly signalId: string;
+    readonly name: string;
+    readonly payload: Uint8Array | null;
+    readonly actor: Actor;
+  }): Promise<CommandOutcome | { readonly kind: "duplicate" }>;
   /** Accepted only while phase is open. Sets `cancel`, raises the inbox, wakes a waiting or parked execution. */
-  cancel(command: { readonly id: ExecutionId; readonly reason: Reason; readonly actor: Actor; readonly note: string | null }): Promise<CommandOutcome>;
+  cancel(command: {
+    readonly id: ExecutionId;
+    readonly reason: Reason;
+    readonly actor: Actor;
+    readonly note: string | null;
+  }): Promise<CommandOutcome>;
   /** Ends it at once, without undo: status killed, token raised, slot freed, parent woken, incident opened. */
-  kill(command: { readonly id: ExecutionId; readonly actor: Actor; readonly note: string | null }): Promise<CommandOutcome>;
+  kill(command: {
+    readonly id: ExecutionId;
+    readonly actor: Actor;
+    readonly note: string | null;
+  }): Promise<CommandOutcome>;
   /** Parked → ready, incidents closed, crash count reset; `resetAttempts` starts the budgets of unsettled steps anew (retry from the failed step). */
-  resume(command: { readonly id: ExecutionId; readonly resetAttempts: boolean; readonly actor: Actor; readonly note: string | null }): Promise<CommandOutcome>;
+  resume(command: {
+    readonly id: ExecutionId;
+    readonly resetAttempts: boolean;
+    readonly actor: Actor;
+    readonly note: string | null;
+  }): Promise<CommandOutcome>;
   /** Parked only: a person states how one step ended. Writes the journal row (seq = last + 1, actor set) under the current token. */
-  settleStep(command: { readonly id: ExecutionId; readonly row: Omit<JournalRow, "seq" | "at" | "actor" | "started"> & { readonly started: number | null }; readonly actor: Actor; readonly note: string | null }): Promise<CommandOutcome>;
+  settleStep(command: {
+    readonly id: ExecutionId;
+    readonly row: Omit<JournalRow, "seq" | "at" | "actor" | "started"> & { readonly started: number | null };
+    readonly actor: Actor;
+    readonly note: string | null;
+  }): Promise<CommandOutcome>;
   /** Parked only: ends the execution by a person's word. */
-  settle(command: { readonly id: ExecutionId; readonly as: "completed" | "compensated"; readonly result: Uint8Array | null; readonly error: Uint8Array | null; readonly actor: Actor; readonly note: string | null }): Promise<CommandOutcome>;
+  settle(command: {
+    readonly id: ExecutionId;
+    readonly as: "completed" | "compensated";
+    readonly result: Uint8Array | null;
+    readonly error: Uint8Array | null;
+    readonly actor: Actor;
+    readonly note: string | null;
+  }): Promise<CommandOutcome>;
 }
 
 export interface ExecutionRow {
@@ -263,13 +349,46 @@ export interface AuditRow {
 export interface ReadStore {
   find(id: ExecutionId): Promise<ExecutionRow | null>;
   /** The newest round of a key, also after retention took the execution (`status` then is the one it ended with). */
-  findByKey(request: { readonly namespace: string; readonly job: string; readonly key: string }): Promise<{ readonly id: ExecutionId; readonly round: number; readonly status: Status; readonly fingerprint: string | null } | null>;
+  findByKey(request: { readonly namespace: string; readonly job: string; readonly key: string }): Promise<{
+    readonly id: ExecutionId;
+    readonly round: number;
+    readonly status: Status;
+    readonly fingerprint: string | null;
+  } | null>;
   /** Status and outcome of each id that exists. One round trip for many waiting callers. */
-  outcomes(ids: readonly ExecutionId[]): Promise<ReadonlyMap<ExecutionId, { readonly status: Status; readonly phase: Phase; readonly reason: Reason | null; readonly undoneCount: number; readonly result: Uint8Array | null; readonly error: Uint8Array | null; readonly incidentId: string | null }>>;
+  outcomes(ids: readonly ExecutionId[]): Promise<
+    ReadonlyMap<
+      ExecutionId,
+      {
+        readonly status: Status;
+        readonly phase: Phase;
+        readonly reason: Reason | null;
+        readonly undoneCount: number;
+        readonly result: Uint8Array | null;
+        readonly error: Uint8Array | null;
+        readonly incidentId: string | null;
+      }
+    >
+  >;
   input(id: ExecutionId): Promise<Uint8Array | null>;
-  history(id: ExecutionId): Promise<{ readonly journal: readonly (JournalRow & { readonly token: number })[]; readonly attempts: readonly AttemptRow[]; readonly signals: readonly StoredSignal[]; readonly audit: readonly AuditRow[]; readonly incidents: readonly IncidentRow[] }>;
+  history(id: ExecutionId): Promise<{
+    readonly journal: readonly (JournalRow & { readonly token: number })[];
+    readonly attempts: readonly AttemptRow[];
+    readonly signals: readonly StoredSignal[];
+    readonly audit: readonly AuditRow[];
+    readonly incidents: readonly IncidentRow[];
+  }>;
   /** Newest first; `after` is the last id of the page before. */
-  list(request: { readonly namespace: string; readonly job?: string; readonly key?: string; readonly statuses?: readonly Status[]; readonly parent?: ExecutionId; readonly attribute?: readonly [name: string, value: string]; readonly after?: ExecutionId; readonly limit: number }): Promise<readonly ExecutionRow[]>;
+  list(request: {
+    readonly namespace: string;
+    readonly job?: string;
+    readonly key?: string;
+    readonly statuses?: readonly Status[];
+    readonly parent?: ExecutionId;
+    readonly attribute?: readonly [name: string, value: string];
+    readonly after?: ExecutionId;
+    readonly limit: number;
+  }): Promise<readonly ExecutionRow[]>;
   openIncidents(request: { readonly namespace: string; readonly limit: number }): Promise<readonly IncidentRow[]>;
   /** How many executions there are in each status (bounded work is not promised: for demos and tests). */
   countByStatus(namespace: string): Promise<Readonly<Record<Status, number>>>;

@@ -1,8 +1,20 @@
 // The entry class: registers jobs, starts and commands executions, and runs a worker. It wires and delegates.
+
 import { type Duration, toMs } from "../core/duration.ts";
-import { CatalogError, ExecutionNotSuccessfulError, ExecutionStateError, ExecutionUnknownError, KeyExistsError, KeyInputMismatchError, OptionError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
-import { isUuid } from "../core/ids.ts";
+import {
+  CatalogError,
+  ExecutionNotSuccessfulError,
+  ExecutionStateError,
+  ExecutionUnknownError,
+  KeyExistsError,
+  KeyInputMismatchError,
+  OptionError,
+  parseStoredError,
+  type StoredError,
+  toStoredError,
+} from "../core/errors.ts";
 import { isTerminal, type ShownState, type Status, shownState } from "../core/execution.ts";
+import { isUuid } from "../core/ids.ts";
 import type { AnyJob, Execution, Job, Outcome, SignalOf, StepName } from "../core/job.ts";
 import type { AttemptRow, JournalRow, Role } from "../core/journal.ts";
 import { validateStepName } from "../core/keys.ts";
@@ -11,7 +23,15 @@ import type { Participant } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
 import { redacted, redactValue } from "../core/redact.ts";
 import { validateInput } from "../core/schema.ts";
-import type { ClaimedExecution, CommandOutcome, ExecutionRow, IncidentRow, NewExecution, ReadStore, StartOutcome } from "../core/store.ts";
+import type {
+  ClaimedExecution,
+  CommandOutcome,
+  ExecutionRow,
+  IncidentRow,
+  NewExecution,
+  ReadStore,
+  StartOutcome,
+} from "../core/store.ts";
 import type { Ending } from "./engagements.ts";
 import type { Env } from "./env.ts";
 import { isPassing } from "./group-commit.ts";
@@ -67,7 +87,11 @@ export class App {
     this.#worker = worker;
     env.engagements.isHeld = (id) => worker.isHeld(id);
     for (const participant of participants) {
-      if (this.#participants.has(participant.name)) throw new OptionError("participants", `participants: expected each name once, found ${JSON.stringify(participant.name)} twice`);
+      if (this.#participants.has(participant.name))
+        throw new OptionError(
+          "participants",
+          `participants: expected each name once, found ${JSON.stringify(participant.name)} twice`,
+        );
       this.#participants.set(participant.name, participant);
     }
   }
@@ -82,7 +106,8 @@ export class App {
 
   /** Opens the store. Called by every other method when needed; call it to see errors of set-up early. */
   open(): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(new CatalogError("APP_CLOSED", "this app was stopped. Make a new one with makegood()", {}));
+    if (this.#closing !== undefined)
+      return Promise.reject(new CatalogError("APP_CLOSED", "this app was stopped. Make a new one with makegood()", {}));
     this.#opening ??= this.#env.store.open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -123,7 +148,11 @@ export class App {
     cancelTimer?.();
     this.#env.journal.close();
     this.#env.engagements.close();
-    if (this.#opening !== undefined) await this.#opening.then(() => this.#env.store.close(), () => {});
+    if (this.#opening !== undefined)
+      await this.#opening.then(
+        () => this.#env.store.close(),
+        () => {},
+      );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,8 +171,14 @@ export class App {
     checkOptions(options, startKeys, "start");
     await this.open();
     const { delay, priority, traceContext } = options;
-    const execution = await prepare(this.#env, job, input, { delay, priority, traceContext, actor: options.actor ?? defaultActor });
-    const outcome = options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
+    const execution = await prepare(this.#env, job, input, {
+      delay,
+      priority,
+      traceContext,
+      actor: options.actor ?? defaultActor,
+    });
+    const outcome =
+      options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
     return this.#answer<R, Tx>(job, execution, outcome, options);
   }
 
@@ -152,7 +187,8 @@ export class App {
     const worker = mayClaim ? this.#worker.reserve(execution.job, execution.version) : null;
     try {
       const outcome = await this.#env.journal.start(worker === null ? execution : { ...execution, claimFor: worker });
-      if (outcome.kind === "started" && outcome.status === "running") this.#worker.run(claimedAtStart(execution, outcome));
+      if (outcome.kind === "started" && outcome.status === "running")
+        this.#worker.run(claimedAtStart(execution, outcome));
       else if (outcome.kind === "started") this.#announce();
       return outcome;
     } finally {
@@ -162,22 +198,37 @@ export class App {
 
   async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
     if (!(await this.#env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
-      throw new OptionError("in", `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`);
+      throw new OptionError(
+        "in",
+        `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
+      );
     const outcome = await participant.runIn(tx, this.#env.store.own.startScript(execution));
     // Before the commit nobody may run it, and nobody here learns of the commit: the poll finds it, and an early look does no harm.
     this.#announce();
     return outcome;
   }
 
-  async #answer<R, Tx>(job: AnyJob, execution: NewExecution, first: StartOutcome, options: StartOptions<Tx>): Promise<Execution<R>> {
+  async #answer<R, Tx>(
+    job: AnyJob,
+    execution: NewExecution,
+    first: StartOutcome,
+    options: StartOptions<Tx>,
+  ): Promise<Execution<R>> {
     let outcome = first;
     for (let tries = 0; outcome.kind === "exists" && outcome.id !== execution.id; tries++) {
       const { id, fingerprint, status, round } = outcome;
       const key = execution.key ?? "";
       if (options.ifExists === "refuse") throw new KeyExistsError({ job: job.name, key, executionId: id });
-      if (fingerprint !== null && fingerprint !== execution.fingerprint) throw new KeyInputMismatchError({ job: job.name, key, recorded: fingerprint, given: execution.fingerprint ?? "" });
+      if (fingerprint !== null && fingerprint !== execution.fingerprint)
+        throw new KeyInputMismatchError({
+          job: job.name,
+          key,
+          recorded: fingerprint,
+          given: execution.fingerprint ?? "",
+        });
       const hasFailed = isTerminal(status) && status !== "completed";
-      if (options.ifExists !== "restart-failed" || !hasFailed || tries >= maxRestartTries) return this.#handle<R>(id, round, false);
+      if (options.ifExists !== "restart-failed" || !hasFailed || tries >= maxRestartTries)
+        return this.#handle<R>(id, round, false);
       const next = { ...execution, replacesRound: round };
       outcome = options.in === undefined ? await this.#startHere(next) : await this.#startIn(options.in, next);
     }
@@ -219,7 +270,9 @@ export class App {
       if (isTerminal(known.status) || (alsoParked && known.status === "parked")) return known;
     }
     const { ending, leave } = this.#env.engagements.wait(id, alsoParked);
-    const aborted = new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    const aborted = new Promise<never>((_, reject) =>
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
+    );
     try {
       const found = await (signal === undefined ? ending : Promise.race([ending, aborted]));
       if (found === null) throw new ExecutionUnknownError(id);
@@ -260,26 +313,49 @@ export class App {
   // ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Delivers a message to `ctx.waitFor`, once per signal id; kept until a wait takes it. Throws SIGNAL_REFUSED when the execution has ended. */
-  async signal<O, I>(id: string, to: SignalOf<O> & { readonly schema: { readonly "~standard": { readonly types?: { readonly input: I } | undefined } } | null }, payload: I, options: SignalOptions = {}): Promise<{ readonly isNew: boolean }> {
+  async signal<O, I>(
+    id: string,
+    to: SignalOf<O> & {
+      readonly schema: { readonly "~standard": { readonly types?: { readonly input: I } | undefined } } | null;
+    },
+    payload: I,
+    options: SignalOptions = {},
+  ): Promise<{ readonly isNew: boolean }> {
     checkOptions(options, ["signalId", "actor"], "signal");
     checkId(id);
     await this.open();
     if (to.schema !== null) {
-      const checked = await validateInput(to.schema as NonNullable<SignalOf<O>["schema"]>, payload, { what: `signal ${to.name}` });
+      const checked = await validateInput(to.schema as NonNullable<SignalOf<O>["schema"]>, payload, {
+        what: `signal ${to.name}`,
+      });
       if (!checked.ok) throw checked.error;
     }
     const bytes = this.#env.formats.signal.store(payload, "payload").bytes;
     const signalId = options.signalId ?? this.#freshId();
-    const outcome = await this.#insist(() => this.#env.store.commands.signal({ id, signalId, name: to.name, payload: bytes, actor: options.actor ?? defaultActor }));
+    const outcome = await this.#insist(() =>
+      this.#env.store.commands.signal({
+        id,
+        signalId,
+        name: to.name,
+        payload: bytes,
+        actor: options.actor ?? defaultActor,
+      }),
+    );
     if (outcome.kind === "unknown-execution") throw new ExecutionUnknownError(id);
-    if (outcome.kind === "refused") throw new CatalogError("SIGNAL_REFUSED", `execution ${id} is ${outcome.status} and takes no signals`, { executionId: id, state: outcome.status });
+    if (outcome.kind === "refused")
+      throw new CatalogError("SIGNAL_REFUSED", `execution ${id} is ${outcome.status} and takes no signals`, {
+        executionId: id,
+        state: outcome.status,
+      });
     this.#worker.newsFor(id);
     return { isNew: outcome.kind === "accepted" };
   }
 
   /** Turns it back through compensation, children first. Throws EXECUTION_STATE from the pivot on: too late. */
   async cancel(id: string, options: CommandOptions = {}): Promise<void> {
-    await this.#command("cancel", id, options, (actor, note) => this.#env.store.commands.cancel({ id, reason: "canceled", actor, note }));
+    await this.#command("cancel", id, options, (actor, note) =>
+      this.#env.store.commands.cancel({ id, reason: "canceled", actor, note }),
+    );
     this.#worker.newsFor(id);
   }
 
@@ -292,13 +368,17 @@ export class App {
 
   /** Lets a parked execution go on, for example after the code that fits was deployed. */
   async resume(id: string, options: CommandOptions = {}): Promise<void> {
-    await this.#command("resume", id, options, (actor, note) => this.#env.store.commands.resume({ id, resetAttempts: false, actor, note }));
+    await this.#command("resume", id, options, (actor, note) =>
+      this.#env.store.commands.resume({ id, resetAttempts: false, actor, note }),
+    );
     this.#announce();
   }
 
   /** Like `resume`, with fresh attempts and windows for the step or compensation that used its own up. */
   async retry(id: string, options: CommandOptions = {}): Promise<void> {
-    await this.#command("retry", id, options, (actor, note) => this.#env.store.commands.resume({ id, resetAttempts: true, actor, note }));
+    await this.#command("retry", id, options, (actor, note) =>
+      this.#env.store.commands.resume({ id, resetAttempts: true, actor, note }),
+    );
     this.#announce();
   }
 
@@ -311,42 +391,105 @@ export class App {
     await this.open();
     const row = await this.#insist(() => this.#env.store.reads.find(id));
     if (row === null) throw new ExecutionUnknownError(id);
-    if (!isTerminal(row.status) || row.status === "completed") throw stateError("restart", id, row.status, "only one that ended without success can be restarted");
+    if (!isTerminal(row.status) || row.status === "completed")
+      throw stateError("restart", id, row.status, "only one that ended without success can be restarted");
     const definition = this.#env.registry.find(row.job, row.version);
-    if (definition === undefined) throw new CatalogError("JOB_UNKNOWN", `expected job ${row.job} version ${row.version} to be registered here, found none. Restart it where it is registered`, { job: row.job, version: row.version });
+    if (definition === undefined)
+      throw new CatalogError(
+        "JOB_UNKNOWN",
+        `expected job ${row.job} version ${row.version} to be registered here, found none. Restart it where it is registered`,
+        { job: row.job, version: row.version },
+      );
     const input = this.#env.formats.input.decode(await this.#insist(() => this.#env.store.reads.input(id)));
     const actor = options.actor ?? defaultActor;
-    return (await this.start(definition.job, input, row.key === null ? { actor } : { ifExists: "restart-failed", actor })) as Execution<R>;
+    return (await this.start(
+      definition.job,
+      input,
+      row.key === null ? { actor } : { ifExists: "restart-failed", actor },
+    )) as Execution<R>;
   }
 
   /** A person states how one step of a parked execution ended; then `resume` it. The row bears the actor. */
-  async settleStep(id: string, step: StepName, as: { readonly role?: Exclude<Role, "due">; readonly outcome: "done" | "refused"; readonly value?: unknown; readonly error?: string }, options: CommandOptions = {}): Promise<void> {
+  async settleStep(
+    id: string,
+    step: StepName,
+    as: {
+      readonly role?: Exclude<Role, "due">;
+      readonly outcome: "done" | "refused";
+      readonly value?: unknown;
+      readonly error?: string;
+    },
+    options: CommandOptions = {},
+  ): Promise<void> {
     checkOptions(as, ["role", "outcome", "value", "error"], "settleStep");
     const { text } = validateStepName(step);
     const role = as.role ?? "action";
     const history = await this.history(id);
     const known = history.journal.find((row) => row.step === text) ?? history.attempts.find((row) => row.step === text);
     const kind = known !== undefined && "kind" in known ? known.kind : "step";
-    const body = as.outcome === "done" ? this.#env.formats.result.store(as.value, "value").bytes : this.#env.formats.result.encode(toStoredError(new Error(as.error ?? "settled by hand as not happened")), "error");
-    const row = { step: text, role, kind, attempt: 1, state: as.outcome, body, started: known !== undefined && "started" in known ? known.started : null } as const;
-    await this.#command("settle", id, options, (actor, note) => this.#env.store.commands.settleStep({ id, row, actor, note }));
+    const body =
+      as.outcome === "done"
+        ? this.#env.formats.result.store(as.value, "value").bytes
+        : this.#env.formats.result.encode(
+            toStoredError(new Error(as.error ?? "settled by hand as not happened")),
+            "error",
+          );
+    const row = {
+      step: text,
+      role,
+      kind,
+      attempt: 1,
+      state: as.outcome,
+      body,
+      started: known !== undefined && "started" in known ? known.started : null,
+    } as const;
+    await this.#command("settle", id, options, (actor, note) =>
+      this.#env.store.commands.settleStep({ id, row, actor, note }),
+    );
   }
 
   /** A person ends a parked execution by word, having put its effects right. */
-  async settle(id: string, as: { readonly outcome: "completed"; readonly result?: unknown } | { readonly outcome: "compensated"; readonly error?: string }, options: CommandOptions = {}): Promise<void> {
+  async settle(
+    id: string,
+    as:
+      | { readonly outcome: "completed"; readonly result?: unknown }
+      | { readonly outcome: "compensated"; readonly error?: string },
+    options: CommandOptions = {},
+  ): Promise<void> {
     const result = as.outcome === "completed" ? this.#env.formats.result.store(as.result, "result").bytes : null;
-    const error = as.outcome === "compensated" ? this.#env.formats.result.encode(toStoredError(new CatalogError("DISCARDED", as.error ?? "settled by hand", {})), "error") : null;
-    await this.#command("settle", id, options, (actor, note) => this.#env.store.commands.settle({ id, as: as.outcome, result, error, actor, note }));
+    const error =
+      as.outcome === "compensated"
+        ? this.#env.formats.result.encode(
+            toStoredError(new CatalogError("DISCARDED", as.error ?? "settled by hand", {})),
+            "error",
+          )
+        : null;
+    await this.#command("settle", id, options, (actor, note) =>
+      this.#env.store.commands.settle({ id, as: as.outcome, result, error, actor, note }),
+    );
     this.#worker.newsFor(id);
   }
 
-  async #command(verb: string, id: string, options: CommandOptions, send: (actor: Actor, note: string | null) => Promise<CommandOutcome>): Promise<void> {
+  async #command(
+    verb: string,
+    id: string,
+    options: CommandOptions,
+    send: (actor: Actor, note: string | null) => Promise<CommandOutcome>,
+  ): Promise<void> {
     checkOptions(options, ["actor", "note"], verb);
     checkId(id);
     await this.open();
     const outcome = await this.#insist(() => send(options.actor ?? defaultActor, options.note ?? null));
     if (outcome.kind === "unknown-execution") throw new ExecutionUnknownError(id);
-    if (outcome.kind === "refused") throw stateError(verb, id, outcome.status, outcome.phase === "open" ? allowedStates[verb] ?? "" : `its phase is ${outcome.phase}: ${allowedStates[verb] ?? ""}`);
+    if (outcome.kind === "refused")
+      throw stateError(
+        verb,
+        id,
+        outcome.status,
+        outcome.phase === "open"
+          ? (allowedStates[verb] ?? "")
+          : `its phase is ${outcome.phase}: ${allowedStates[verb] ?? ""}`,
+      );
   }
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -358,9 +501,13 @@ export class App {
   }
 
   /** Newest first. */
-  async list(request: Omit<Parameters<ReadStore["list"]>[0], "namespace" | "limit"> & { readonly limit?: number } = {}): Promise<readonly (ExecutionRow & { readonly state: ShownState })[]> {
+  async list(
+    request: Omit<Parameters<ReadStore["list"]>[0], "namespace" | "limit"> & { readonly limit?: number } = {},
+  ): Promise<readonly (ExecutionRow & { readonly state: ShownState })[]> {
     await this.open();
-    const rows = await this.#insist(() => this.#env.store.reads.list({ ...request, namespace: this.#env.namespace, limit: request.limit ?? 100 }));
+    const rows = await this.#insist(() =>
+      this.#env.store.reads.list({ ...request, namespace: this.#env.namespace, limit: request.limit ?? 100 }),
+    );
     return rows.map((row) => ({ ...row, state: shownState(row) }));
   }
 
@@ -369,17 +516,29 @@ export class App {
     await this.open();
     const row = await this.find(id);
     if (row === null) throw new ExecutionUnknownError(id);
-    const { journal, attempts, signals, audit, incidents } = await this.#insist(() => this.#env.store.reads.history(id));
+    const { journal, attempts, signals, audit, incidents } = await this.#insist(() =>
+      this.#env.store.reads.history(id),
+    );
     const definition = this.#env.registry.find(row.job, row.version);
     const { formats } = this.#env;
-    const input = definition === undefined ? redacted : redactValue(formats.input.decode(await this.#insist(() => this.#env.store.reads.input(id))), definition.settings.marks);
+    const input =
+      definition === undefined
+        ? redacted
+        : redactValue(
+            formats.input.decode(await this.#insist(() => this.#env.store.reads.input(id))),
+            definition.settings.marks,
+          );
     const isOpen = definition !== undefined && definition.settings.marks.paths.length === 0;
     const shown = (body: Uint8Array | null): unknown => (isOpen ? formats.result.decode(body) : redacted);
-    const errorIn = (body: Uint8Array | null): StoredError | null => (body === null ? null : parseStoredError(formats.result.decode(body)));
+    const errorIn = (body: Uint8Array | null): StoredError | null =>
+      body === null ? null : parseStoredError(formats.result.decode(body));
     return {
       execution: row,
       input,
-      journal: journal.map(({ body, ...one }) => ({ ...one, ...(one.state === "done" ? { value: shown(body) } : { error: errorIn(body) }) })),
+      journal: journal.map(({ body, ...one }) => ({
+        ...one,
+        ...(one.state === "done" ? { value: shown(body) } : { error: errorIn(body) }),
+      })),
       attempts: attempts.map(({ error, ...one }) => ({ ...one, error: errorIn(error) })),
       signals: signals.map(({ payload: _, ...one }) => one),
       audit,
@@ -388,10 +547,17 @@ export class App {
   }
 
   /** What needs a person. */
-  async incidents(limit = 100): Promise<readonly (Omit<IncidentRow, "error"> & { readonly error: StoredError | null })[]> {
+  async incidents(
+    limit = 100,
+  ): Promise<readonly (Omit<IncidentRow, "error"> & { readonly error: StoredError | null })[]> {
     await this.open();
-    const rows = await this.#insist(() => this.#env.store.reads.openIncidents({ namespace: this.#env.namespace, limit }));
-    return rows.map(({ error, ...one }) => ({ ...one, error: error === null ? null : parseStoredError(this.#env.formats.result.decode(error)) }));
+    const rows = await this.#insist(() =>
+      this.#env.store.reads.openIncidents({ namespace: this.#env.namespace, limit }),
+    );
+    return rows.map(({ error, ...one }) => ({
+      ...one,
+      error: error === null ? null : parseStoredError(this.#env.formats.result.decode(error)),
+    }));
   }
 
   async counts(): Promise<Readonly<Record<Status, number>>> {
@@ -410,7 +576,9 @@ export class App {
         return await ask();
       } catch (error) {
         if (!isPassing(error) || tries >= maxCommandTries || this.#closing !== undefined) throw error;
-        await new Promise<void>((resolve) => void this.#env.clock.after(20 * 2 ** tries * (0.5 + this.#env.random.next()), resolve));
+        await new Promise<void>(
+          (resolve) => void this.#env.clock.after(20 * 2 ** tries * (0.5 + this.#env.random.next()), resolve),
+        );
       }
     }
   }
@@ -433,20 +601,36 @@ const allowedStates: Readonly<Record<string, string>> = {
 };
 
 function stateError(command: string, executionId: string, state: string, why: string): ExecutionStateError {
-  return new ExecutionStateError(`cannot ${command} execution ${executionId}: it is ${state}; ${why}`, { executionId, state, command });
+  return new ExecutionStateError(`cannot ${command} execution ${executionId}: it is ${state}; ${why}`, {
+    executionId,
+    state,
+    command,
+  });
 }
 
 export interface History {
   readonly execution: ExecutionRow & { readonly state: ShownState };
   readonly input: unknown;
-  readonly journal: readonly (Omit<JournalRow, "body"> & { readonly token: number; readonly value?: unknown; readonly error?: StoredError | null })[];
+  readonly journal: readonly (Omit<JournalRow, "body"> & {
+    readonly token: number;
+    readonly value?: unknown;
+    readonly error?: StoredError | null;
+  })[];
   readonly attempts: readonly (Omit<AttemptRow, "error"> & { readonly error: StoredError | null })[];
-  readonly signals: readonly { readonly signalId: string; readonly name: string; readonly at: number; readonly takenBy: string | null }[];
+  readonly signals: readonly {
+    readonly signalId: string;
+    readonly name: string;
+    readonly at: number;
+    readonly takenBy: string | null;
+  }[];
   readonly audit: Awaited<ReturnType<ReadStore["history"]>>["audit"];
   readonly incidents: readonly (Omit<IncidentRow, "error"> & { readonly error: StoredError | null })[];
 }
 
-function claimedAtStart(execution: NewExecution, outcome: Extract<StartOutcome, { readonly kind: "started" }>): ClaimedExecution {
+function claimedAtStart(
+  execution: NewExecution,
+  outcome: Extract<StartOutcome, { readonly kind: "started" }>,
+): ClaimedExecution {
   return {
     id: outcome.id,
     job: execution.job,

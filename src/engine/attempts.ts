@@ -1,12 +1,14 @@
 // Attempts of one step or one undo: how often, how far apart, how long each may take, and what a failure proves.
-import { isRefusal, type StoredError, StepTimedOutError } from "../core/errors.ts";
+
 import { toMs } from "../core/duration.ts";
+import { isRefusal, StepTimedOutError, type StoredError } from "../core/errors.ts";
 import type { StepInfo } from "../core/job.ts";
 import type { Role } from "../core/journal.ts";
 import type { Awaitable } from "../core/participant.ts";
 import { decideAfterFailure, type ResolvedRetry } from "../core/retry.ts";
 import type { Call } from "./calls.ts";
 import type { Run } from "./run.ts";
+import { stepInfo } from "./step-info.ts";
 
 export type Tried<T> =
   | { readonly kind: "ok"; readonly value: T; readonly attempt: number }
@@ -34,9 +36,14 @@ export interface AttemptPlan {
 }
 
 /** Tries until it succeeds, the policy ends it, or the run does. Never rejects for what the user's code does. */
-export async function attempting<T>(run: Run, call: Call, plan: AttemptPlan, once: (attempt: number) => Promise<Try<T>>): Promise<Tried<T>> {
+export async function attempting<T>(
+  run: Run,
+  call: Call,
+  plan: AttemptPlan,
+  once: (attempt: number) => Promise<Try<T>>,
+): Promise<Tried<T>> {
   const { clock, random } = run.env;
-  const past = run.attempts.get(`${plan.role} ${call.step}`) ?? [];
+  const past = run.ledger.attemptsOf(call.step, plan.role);
   const last = past[past.length - 1];
   const firstAt = past[0]?.at ?? clock.now();
   const isAction = plan.role === "action" || plan.role === "try";
@@ -62,8 +69,19 @@ export async function attempting<T>(run: Run, call: Call, plan: AttemptPlan, onc
     const next = decideAfterFailure(plan.policy, { attempt, error, random: random.next(), nowMs, deadlineMs });
     if (next.kind === "stop") return { kind: "failed", error, attempt, isUnknown };
     if (!plan.mayGoOn()) return { kind: "void" };
-    run.noteAttempt({ step: call.step, role: plan.role, attempt, at: nowMs, nextAt: next.atMs, isUnknown, error: run.encodeError(error) });
-    run.env.log.debug({ executionId: run.id, step: call.step, role: plan.role, attempt, code: error.code, nextInMs: next.atMs - nowMs }, error.message);
+    run.noteAttempt({
+      step: call.step,
+      role: plan.role,
+      attempt,
+      at: nowMs,
+      nextAt: next.atMs,
+      isUnknown,
+      error: run.encodeError(error),
+    });
+    run.env.log.debug(
+      { executionId: run.id, step: call.step, role: plan.role, attempt, code: error.code, nextInMs: next.atMs - nowMs },
+      error.message,
+    );
     await run.restUntil(next.atMs);
     attempt++;
     freeCount = 0;
@@ -91,13 +109,23 @@ export class AttemptSignal {
 }
 
 /** Calls the user's function, for at most `timeoutMs` (0 = no limit). A late result is void; the signal tells the function. */
-export async function calling<T>(run: Run, call: Call, role: Exclude<Role, "due">, attempt: number, timeoutMs: number, body: (info: StepInfo) => Awaitable<T>): Promise<Try<T>> {
+export async function calling<T>(
+  run: Run,
+  call: Call,
+  role: Exclude<Role, "due">,
+  attempt: number,
+  timeoutMs: number,
+  body: (info: StepInfo) => Awaitable<T>,
+): Promise<Try<T>> {
   const abort = new AttemptSignal();
   run.inFlight.add(abort);
   try {
-    const result = body(run.infoFor(call, role, attempt, abort));
+    const result = body(stepInfo(run, call, role, attempt, abort));
     if (!isThenable(result)) return { kind: "ok", value: result as T };
-    const value = timeoutMs === 0 ? await result : await within(run, result, timeoutMs, () => new StepTimedOutError(call.step, timeoutMs), abort);
+    const value =
+      timeoutMs === 0
+        ? await result
+        : await within(run, result, timeoutMs, () => new StepTimedOutError(call.step, timeoutMs), abort);
     return { kind: "ok", value };
   } catch (error) {
     return { kind: "failed", error, isUnknown: !isRefusal(error) };
@@ -107,7 +135,13 @@ export async function calling<T>(run: Run, call: Call, role: Exclude<Role, "due"
 }
 
 /** `work`, or a rejection with `late()` after `timeoutMs`; the signal is aborted with the same error. */
-export function within<T>(run: Run, work: PromiseLike<T>, timeoutMs: number, late: () => unknown, abort: AttemptSignal): Promise<T> {
+export function within<T>(
+  run: Run,
+  work: PromiseLike<T>,
+  timeoutMs: number,
+  late: () => unknown,
+  abort: AttemptSignal,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const cancelTimer = run.env.clock.after(timeoutMs, () => {
       const error = late();
@@ -127,7 +161,13 @@ export function within<T>(run: Run, work: PromiseLike<T>, timeoutMs: number, lat
   });
 }
 
-export const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 
 export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefined, call: Call): number =>
   timeout === undefined ? run.attemptTimeoutMs : toMs(timeout, `timeout of step ${call.step}`);
+
+/** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
+export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {
+  return isThenable(value) ? (value as PromiseLike<A>).then(map) : map(value as A);
+}

@@ -1,13 +1,13 @@
 // A call is one use of `ctx` by a job's function: what it asks for, what is known of it, and the promise it was given.
-import type { StepKind, JournalRow, Role } from "../core/journal.ts";
-import type { JobOptions, TccBranch, RemoteStep, StepInfo, UndoInfo } from "../core/job.ts";
-import type { Awaitable, ParticipantPort } from "../core/participant.ts";
-import type { NewExecution } from "../core/store.ts";
-import type { StoredError } from "../core/errors.ts";
-import type { RetryPolicy } from "../core/retry.ts";
-import type { Duration } from "../core/duration.ts";
 
-import type { StartedChild } from "./run.ts";
+import type { Duration } from "../core/duration.ts";
+import type { StoredError } from "../core/errors.ts";
+import type { JobOptions, RemoteStep, StepInfo, TccBranch, UndoInfo } from "../core/job.ts";
+import type { JournalRow, Role, StepKind } from "../core/journal.ts";
+import type { Awaitable, ParticipantPort } from "../core/participant.ts";
+import type { RetryPolicy } from "../core/retry.ts";
+import type { NewExecution } from "../core/store.ts";
+import type { StartedChild } from "./children.ts";
 
 /** Steps with their types erased: the public signatures have checked them. */
 export type ErasedRemote = RemoteStep<unknown>;
@@ -35,7 +35,12 @@ export type Ask =
   | { readonly kind: "tcc"; readonly branch: ErasedBranch }
   | { readonly kind: "tcc-tx"; readonly on: ParticipantPort; readonly branch: ErasedTxBranch }
   | { readonly kind: "sleep"; readonly ms: number }
-  | { readonly kind: "wait"; readonly signal: string; readonly timeoutMs: number | null; readonly read: (payload: unknown) => Awaitable<unknown> }
+  | {
+      readonly kind: "wait";
+      readonly signal: string;
+      readonly timeoutMs: number | null;
+      readonly read: (payload: unknown) => Awaitable<unknown>;
+    }
   | { readonly kind: "start"; readonly prepare: () => Awaitable<NewExecution>; readonly onUndo: "cancel" | "leave" }
   | { readonly kind: "child"; readonly child: StartedChild }
   | { readonly kind: "pivot" };
@@ -66,6 +71,7 @@ export type Call = {
 };
 
 /** Kinds whose effects the finish waits for and turning back undoes. */
-export const isEffectful = (kind: StepKind): boolean => kind === "step" || kind === "attempt" || kind === "tx" || kind === "tcc" || kind === "tcc-tx" || kind === "start";
+export const isEffectful = (kind: StepKind): boolean =>
+  kind === "step" || kind === "attempt" || kind === "tx" || kind === "tcc" || kind === "tcc-tx" || kind === "start";
 
 export type AnyJobOptions = JobOptions<unknown, unknown>;

@@ -1,4 +1,5 @@
 // The face that a run shows to the job's function.
+
 import { type Duration, toMs } from "../core/duration.ts";
 import { CatalogError, OptionError } from "../core/errors.ts";
 import type { AnyJob, Context, SignalOf, StepName } from "../core/job.ts";
@@ -41,14 +42,28 @@ export function createContext(run: Run): Context {
     log: logOf(run),
     random,
     progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
-    step: (name: StepName, step: ErasedRemote) => run.call(name, checked("step", step, ["run"], { kind: "step", step })),
-    attempt: (name: StepName, step: ErasedRemote) => run.call(name, checked("attempt", step, ["run"], { kind: "attempt", step })),
-    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) => run.call(name, checked("tx", step, ["run"], { kind: "tx", on: portOf(on), step })),
+    step: (name: StepName, step: ErasedRemote) =>
+      run.call(name, checked("step", step, ["run"], { kind: "step", step })),
+    attempt: (name: StepName, step: ErasedRemote) =>
+      run.call(name, checked("attempt", step, ["run"], { kind: "attempt", step })),
+    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) =>
+      run.call(name, checked("tx", step, ["run"], { kind: "tx", on: portOf(on), step })),
     tcc: (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
       const functions = ["try", "confirm", "cancel"];
-      if (run.isBehindPivot) return Promise.reject(new CatalogError("PIVOT_MISUSE", "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot", {}));
-      if (args.length === 2) return run.call(args[0], checked("tcc", args[1], functions, { kind: "tcc", branch: args[1] }));
-      return run.call(args[1], checked("tcc", args[2], functions, { kind: "tcc-tx", on: portOf(args[0]), branch: args[2] }));
+      if (run.isBehindPivot)
+        return Promise.reject(
+          new CatalogError(
+            "PIVOT_MISUSE",
+            "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot",
+            {},
+          ),
+        );
+      if (args.length === 2)
+        return run.call(args[0], checked("tcc", args[1], functions, { kind: "tcc", branch: args[1] }));
+      return run.call(
+        args[1],
+        checked("tcc", args[2], functions, { kind: "tcc-tx", on: portOf(args[0]), branch: args[2] }),
+      );
     },
     pivot: () => run.call("pivot", { kind: "pivot" }),
     sleep: (name: StepName, duration: Duration) => run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") }),
@@ -62,7 +77,12 @@ export function createContext(run: Run): Context {
         return parsed.value;
       };
       const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "timeout");
-      return run.call(options.name ?? ["wait for", signal.name], { kind: "wait", signal: signal.name, timeoutMs, read });
+      return run.call(options.name ?? ["wait for", signal.name], {
+        kind: "wait",
+        signal: signal.name,
+        timeoutMs,
+        read,
+      });
     },
     start: (job: AnyJob, input: unknown, options: StartOptions = {}) => {
       checkOptions(options, ["delay", "name", "onUndo"], "start");
@@ -76,7 +96,9 @@ export function createContext(run: Run): Context {
       // Named by what is started; a job without a key needs a name of its own for the second one.
       const ask: Ask = { kind: "start", prepare: () => ready, onUndo: options.onUndo ?? "cancel" };
       if (options.name !== undefined) return run.call(options.name, ask);
-      return ready.then((child) => run.call(["start", child.key === null ? job.name : readableId(run, `${job.name}/${child.key}`)], ask));
+      return ready.then((child) =>
+        run.call(["start", child.key === null ? job.name : readableId(run, `${job.name}/${child.key}`)], ask),
+      );
     },
   };
   // The erased signatures above stand for the overloads of Context, which the compiler has checked at the call.
@@ -84,13 +106,21 @@ export function createContext(run: Run): Context {
 }
 
 function portOf(on: AnyParticipant): AnyParticipant["port"] {
-  if (typeof on?.port?.own !== "function") throw new OptionError("participant", "expected a participant made with participant(name, adapter) as the first argument, found something else");
+  if (typeof on?.port?.own !== "function")
+    throw new OptionError(
+      "participant",
+      "expected a participant made with participant(name, adapter) as the first argument, found something else",
+    );
   return on.port;
 }
 
 function checked<A extends Ask>(verb: string, step: unknown, functions: readonly string[], ask: A): A {
   for (const name of functions)
-    if (typeof (step as Record<string, unknown> | null | undefined)?.[name] !== "function") throw new OptionError(name, `ctx.${verb}: expected an object with a function ${name}, found ${typeof (step as Record<string, unknown> | null | undefined)?.[name]}`);
+    if (typeof (step as Record<string, unknown> | null | undefined)?.[name] !== "function")
+      throw new OptionError(
+        name,
+        `ctx.${verb}: expected an object with a function ${name}, found ${typeof (step as Record<string, unknown> | null | undefined)?.[name]}`,
+      );
   return ask;
 }
 

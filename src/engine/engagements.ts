@@ -1,7 +1,8 @@
 // Callers that wait for an execution to end, or to be parked. Ends in this process are handed over at once; those elsewhere
 // are asked for, all in one round trip, at a pace that slows down while nothing happens.
-import type { ExecutionId } from "../core/ids.ts";
+
 import { isTerminal } from "../core/execution.ts";
+import type { ExecutionId } from "../core/ids.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import type { ReadStore } from "../core/store.ts";
 

@@ -1,4 +1,5 @@
 // What every part of the engine shares in one process: the store, the way to it, the world, and the formats of values.
+
 import type { ValueFormat } from "../core/envelope.ts";
 import type { ExecutionId } from "../core/ids.ts";
 import type { Sha256 } from "../core/keys.ts";

@@ -21,7 +21,18 @@ function fakeStore(answer: Answer) {
       await new Promise((resolve) => setImmediate(resolve));
       const answered = answer(call, calls.length);
       if (answered instanceof Error) throw answered;
-      return { starts: starts.map(({ id }) => ({ kind: "started" as const, id, round: 0, status: "ready" as const, token: 0, createdAt: 0, deadlineAt: null })), writes: answered };
+      return {
+        starts: starts.map(({ id }) => ({
+          kind: "started" as const,
+          id,
+          round: 0,
+          status: "ready" as const,
+          token: 0,
+          createdAt: 0,
+          deadlineAt: null,
+        })),
+        writes: answered,
+      };
     },
   } as unknown as ExecutionStore;
   return { store, calls };
@@ -37,10 +48,26 @@ const clock = {
   soon: (run: () => void) => void setImmediate(run),
 };
 const random = { next: () => 0, bytes: (n: number) => new Uint8Array(n) };
-const row = (step: string): JournalRow => ({ step, role: "action", kind: "step", seq: 1, started: 1, attempt: 1, state: "done", body: null, at: 0, actor: null });
-const write = (executionId: string, step = "a"): Write => ({ lease: { executionId, token: 1 }, direction: "forward", records: [row(step)] });
+const row = (step: string): JournalRow => ({
+  step,
+  role: "action",
+  kind: "step",
+  seq: 1,
+  started: 1,
+  attempt: 1,
+  state: "done",
+  body: null,
+  at: 0,
+  actor: null,
+});
+const write = (executionId: string, step = "a"): Write => ({
+  lease: { executionId, token: 1 },
+  direction: "forward",
+  records: [row(step)],
+});
 const allDone: Answer = ({ writes }) => writes.map(() => ({ kind: "done", children: [] }));
-const journal = (store: ExecutionStore, lanes = 1): GroupCommit => new GroupCommit({ store, lanes, clock, random, log: silentLog });
+const journal = (store: ExecutionStore, lanes = 1): GroupCommit =>
+  new GroupCommit({ store, lanes, clock, random, log: silentLog });
 
 describe("group commit", () => {
   it("sends what comes in one turn in one commit", async () => {
@@ -67,19 +94,44 @@ describe("group commit", () => {
       inFlight--;
       return allDone(call, 0) as readonly WriteOutcome[];
     });
-    const counted = { ...store, commit: async (s: readonly NewExecution[], w: readonly Write[]) => (expect(++inFlight).toBe(1), store.commit(s, w)) } as ExecutionStore;
+    const counted = {
+      ...store,
+      commit: async (s: readonly NewExecution[], w: readonly Write[]) => (
+        expect(++inFlight).toBe(1), store.commit(s, w)
+      ),
+    } as ExecutionStore;
     const commits = journal(counted, 2);
     const first = commits.write(write("1", "a"));
     await new Promise((resolve) => setImmediate(resolve));
-    const rest = [commits.write(write("1", "b")), commits.write(write("1", "c")), commits.write({ ...write("1", "d"), transition: { name: "pivot" } })];
+    const rest = [
+      commits.write(write("1", "b")),
+      commits.write(write("1", "c")),
+      commits.write({ ...write("1", "d"), transition: { name: "pivot" } }),
+    ];
     await Promise.all([first, ...rest]);
-    expect(calls.map((call) => call.writes.map((one) => one.records?.map((record) => record.step)))).toEqual([[["a"]], [["b", "c"]], [["d"]]]);
+    expect(calls.map((call) => call.writes.map((one) => one.records?.map((record) => record.step)))).toEqual([
+      [["a"]],
+      [["b", "c"]],
+      [["d"]],
+    ]);
   });
 
   it("gives each element its own outcome, and sends the busy one again", async () => {
-    const { store, calls } = fakeStore(({ writes }, n) => writes.map((one) => (one.lease.executionId === "busy" && n === 1 ? { kind: "busy" } : one.lease.executionId === "lost" ? { kind: "lost" } : { kind: "done", children: [] })));
+    const { store, calls } = fakeStore(({ writes }, n) =>
+      writes.map((one) =>
+        one.lease.executionId === "busy" && n === 1
+          ? { kind: "busy" }
+          : one.lease.executionId === "lost"
+            ? { kind: "lost" }
+            : { kind: "done", children: [] },
+      ),
+    );
     const commits = journal(store);
-    const answers = await Promise.all([commits.write(write("fine")), commits.write(write("lost")), commits.write(write("busy"))]);
+    const answers = await Promise.all([
+      commits.write(write("fine")),
+      commits.write(write("lost")),
+      commits.write(write("busy")),
+    ]);
     expect(answers.map((answer) => answer.kind)).toEqual(["done", "lost", "done"]);
     expect(calls[1]?.writes.map((one) => one.lease.executionId)).toEqual(["busy"]);
   });
@@ -94,10 +146,20 @@ describe("group commit", () => {
   });
 
   it("splits a poisoned batch until only the bad one fails", async () => {
-    const { store } = fakeStore((call) => (call.writes.some((one) => one.lease.executionId === "bad") ? new StorePoisonError("refused", {}) : allDone(call, 0)));
+    const { store } = fakeStore((call) =>
+      call.writes.some((one) => one.lease.executionId === "bad")
+        ? new StorePoisonError("refused", {})
+        : allDone(call, 0),
+    );
     const commits = journal(store);
     const answers = await Promise.allSettled(["1", "2", "bad", "3", "4"].map((id) => commits.write(write(id))));
-    expect(answers.map((answer) => answer.status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled", "fulfilled"]);
+    expect(answers.map((answer) => answer.status)).toEqual([
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+      "fulfilled",
+    ]);
     await commits.drained();
     expect(commits.isIdle).toBe(true);
   });

@@ -122,7 +122,10 @@ export class GroupCommit {
   }
 
   #flush(): void {
-    if (this.#starts.length === 0 && this.#ready.length === 0) return this.#wakeIdle();
+    if (this.#starts.length === 0 && this.#ready.length === 0) {
+      this.#wakeIdle();
+      return;
+    }
     const starts = this.#starts.splice(0, this.#maxBatch);
     const ids = this.#ready.splice(0, this.#maxBatch - Math.min(starts.length, this.#maxBatch - 1));
     const writes: PendingWrite[] = [];
@@ -146,11 +149,16 @@ export class GroupCommit {
       try {
         const outcomes = await this.#options.store.commit(newExecutions, batch);
         for (let i = 0; i < starts.length; i++) starts[i]?.resolve(outcomes.starts[i] as StartOutcome);
-        for (let i = 0; i < writes.length; i++) this.#settle(writes[i] as PendingWrite, outcomes.writes[i] as WriteOutcome);
+        for (let i = 0; i < writes.length; i++)
+          this.#settle(writes[i] as PendingWrite, outcomes.writes[i] as WriteOutcome);
         return;
       } catch (error) {
         if (this.#isClosed || !isPassing(error)) return this.#split(starts, writes, error);
-        if (pauseMs === maxPauseMs) this.#options.log.warn({ err: error, elements: starts.length + writes.length }, "journal waits for the store");
+        if (pauseMs === maxPauseMs)
+          this.#options.log.warn(
+            { err: error, elements: starts.length + writes.length },
+            "journal waits for the store",
+          );
         await this.#pause(pauseMs);
       }
     }
@@ -215,11 +223,14 @@ const passing: readonly string[] = ["STORE_CONFLICT", "STORE_UNAVAILABLE", "STOR
 /** Whether repeating the same call is right. */
 export const isPassing = (error: unknown): boolean => isCodedError(error) && passing.includes(error.code);
 
-const closed = (): Error => new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
+const closed = (): Error =>
+  new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
 
 /** Plain records and attempts of the same direction share their fate, so they may share a write. */
-const isPlain = (write: Write): boolean => write.transition === undefined && write.children === undefined && write.seenInbox === undefined;
-const canFold = (a: Write, b: Write): boolean => isPlain(a) && isPlain(b) && a.direction === b.direction && a.lease.token === b.lease.token;
+const isPlain = (write: Write): boolean =>
+  write.transition === undefined && write.children === undefined && write.seenInbox === undefined;
+const canFold = (a: Write, b: Write): boolean =>
+  isPlain(a) && isPlain(b) && a.direction === b.direction && a.lease.token === b.lease.token;
 
 function fold(a: Write, b: Write): Write {
   return {
@@ -228,6 +239,6 @@ function fold(a: Write, b: Write): Write {
     records: [...(a.records ?? []), ...(b.records ?? [])],
     attempts: [...(a.attempts ?? []), ...(b.attempts ?? [])],
     takes: [...(a.takes ?? []), ...(b.takes ?? [])],
-    ...(b.progress ?? a.progress ? { progress: (b.progress ?? a.progress) as NonNullable<Write["progress"]> } : {}),
+    ...((b.progress ?? a.progress) ? { progress: (b.progress ?? a.progress) as NonNullable<Write["progress"]> } : {}),
   };
 }

@@ -6,24 +6,42 @@
 //
 // A final failure is not delivered to the function: it turns the execution back (or parks it). `ctx.attempt` is the
 // exception: what may have happened of that step is undone first, then the failure comes back as a value.
+
 import { CatalogError, type StoredError } from "../core/errors.ts";
-import type { JournalRow } from "../core/journal.ts";
-import type { Began, BarrierMark, ParticipantPort } from "../core/participant.ts";
-import { resolveRetry } from "../core/retry.ts";
 import type { StepInfo } from "../core/job.ts";
-import { type AttemptPlan, AttemptSignal, attempting, calling, isThenable, type Tried, type Try, timeoutOf, within } from "./attempts.ts";
+import type { JournalRow } from "../core/journal.ts";
+import { resolveRetry } from "../core/retry.ts";
+import {
+  type AttemptPlan,
+  AttemptSignal,
+  attempting,
+  calling,
+  isThenable,
+  mapMaybe,
+  type Tried,
+  type Try,
+  timeoutOf,
+  within,
+} from "./attempts.ts";
 import type { Ask, Call, ErasedRemote } from "./calls.ts";
-import { isPassing } from "./group-commit.ts";
-import type { Run, StartedChild } from "./run.ts";
+import type { StartedChild } from "./children.ts";
+import { findOwn, own, type StoredValue } from "./own-transaction.ts";
+import { persist } from "./patience.ts";
+import type { Run } from "./run.ts";
+import { markOf, stepInfo } from "./step-info.ts";
 import { undoCall } from "./undo.ts";
 
 export async function perform(run: Run, call: Call): Promise<void> {
   const { ask } = call;
   switch (ask.kind) {
     case "step":
-      return performRemote(run, call, ask.step.retry, (attempt) => calling(run, call, "action", attempt, timeoutOf(run, ask.step.timeout, call), ask.step.run));
+      return performRemote(run, call, ask.step.retry, (attempt) =>
+        calling(run, call, "action", attempt, timeoutOf(run, ask.step.timeout, call), ask.step.run),
+      );
     case "tcc":
-      return performRemote(run, call, ask.branch.retry, (attempt) => calling(run, call, "try", attempt, timeoutOf(run, ask.branch.timeout, call), ask.branch.try));
+      return performRemote(run, call, ask.branch.retry, (attempt) =>
+        calling(run, call, "try", attempt, timeoutOf(run, ask.branch.timeout, call), ask.branch.try),
+      );
     case "attempt":
       return performAttempt(run, call, ask.step);
     case "tx":
@@ -58,8 +76,15 @@ function concludeFailure(run: Run, call: Call, failed: Failed): Promise<void> {
   return run.stepFailed(call, failed.error);
 }
 
-async function performRemote(run: Run, call: Call, retry: ErasedRemote["retry"], once: (attempt: number) => Promise<Try<unknown>>): Promise<void> {
-  const tried = await attempting(run, call, forwardPlan(run, call, retry), async (attempt) => storable(run, call, await once(attempt)));
+async function performRemote(
+  run: Run,
+  call: Call,
+  retry: ErasedRemote["retry"],
+  once: (attempt: number) => Promise<Try<unknown>>,
+): Promise<void> {
+  const tried = await attempting(run, call, forwardPlan(run, call, retry), async (attempt) =>
+    storable(run, call, await once(attempt)),
+  );
   if (tried.kind === "failed") return concludeFailure(run, call, tried);
   if (tried.kind === "ok") await settle(run, call, tried);
 }
@@ -73,12 +98,12 @@ function storable(run: Run, call: Call, tried: Try<unknown>): Try<StoredValue> {
     return { kind: "failed", error, isUnknown: true };
   }
 }
-interface StoredValue {
-  readonly bytes: Uint8Array | null;
-  readonly value: unknown;
-}
 
-async function settle(run: Run, call: Call, tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>): Promise<void> {
+async function settle(
+  run: Run,
+  call: Call,
+  tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>,
+): Promise<void> {
   call.landed = { value: tried.value.value };
   if (!run.isForward) return;
   await run.record(call, call.role, "done", tried.value.bytes, tried.attempt, { value: tried.value.value });
@@ -87,15 +112,20 @@ async function settle(run: Run, call: Call, tried: Extract<Tried<StoredValue>, {
 // ── ctx.attempt ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise<void> {
-  const given = run.rows.get(call.step)?.get("action");
+  const given = run.ledger.row(call.step, "action");
   // A crash came between giving up and the undo: go on with the undo.
   if (given?.state === "failed") return undoAttempt(run, call, run.decodeError(given.body));
-  const once = (attempt: number): Promise<Try<unknown>> => calling(run, call, "action", attempt, timeoutOf(run, step.timeout, call), step.run);
-  const tried = await attempting(run, call, forwardPlan(run, call, step.retry), async (attempt) => storable(run, call, await once(attempt)));
+  const once = (attempt: number): Promise<Try<unknown>> =>
+    calling(run, call, "action", attempt, timeoutOf(run, step.timeout, call), step.run);
+  const tried = await attempting(run, call, forwardPlan(run, call, step.retry), async (attempt) =>
+    storable(run, call, await once(attempt)),
+  );
   if (tried.kind === "void" || !run.isForward) return;
   if (tried.kind === "ok") {
     call.landed = { value: tried.value.value };
-    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value: { ok: true, value: tried.value.value } });
+    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, {
+      value: { ok: true, value: tried.value.value },
+    });
     return;
   }
   const { error } = tried;
@@ -108,20 +138,21 @@ async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise
   const row = { ...run.newRow(call, "action", "failed", run.encodeError(error), tried.attempt) };
   const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
   if (answer.kind !== "done") return;
-  run.keep(row);
+  run.ledger.keep(row);
   await undoAttempt(run, call, error);
 }
 
 async function undoAttempt(run: Run, call: Call, error: StoredError): Promise<void> {
   const undone = await undoCall(run, call, { mayGoOn: () => run.isForward, direction: "forward" });
   if (undone.kind === "void") return;
-  if (undone.kind === "failed") return run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
+  if (undone.kind === "failed")
+    return run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
   const row: JournalRow = run.newRow(call, "compensation", "done", null, undone.attempt);
   const place = run.reserve();
   const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
   if (answer.kind !== "done") return run.voided(place);
-  const given = run.rows.get(call.step)?.get("action") ?? row;
-  run.keep(row);
+  const given = run.ledger.row(call.step, "action") ?? row;
+  run.ledger.keep(row);
   run.settled(call, { ...given, seq: row.seq, at: row.at }, place, { value: { ok: false, error } });
 }
 
@@ -140,9 +171,18 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
     const found = await findOwn(run, ask.on, plan);
     if (found.kind !== "ok") return found;
     isOwn = found.value;
-    const body = timed(run, call, attempt, timeoutMs, (tx, info) => mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)));
+    const body = timed(run, call, attempt, timeoutMs, (tx, info) =>
+      mapMaybe(forward(tx, info), (value) => run.env.formats.result.store(value, `result of ${call.step}`)),
+    );
     if (!isOwn) return far(run, call, ask, body);
-    const outcome = await own(run, call, ask.on, "forward", (bytes) => run.newRow(call, call.role, "done", bytes, attempt), body);
+    const outcome = await own(
+      run,
+      call,
+      ask.on,
+      "forward",
+      (bytes) => run.newRow(call, call.role, "done", bytes, attempt),
+      body,
+    );
     if (outcome.kind !== "landed") return outcome;
     delivered = true;
     run.settled(call, outcome.row, outcome.place, { value: outcome.stored.value });
@@ -160,19 +200,12 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
   await settle(run, call, tried);
 }
 
-/** Whether the participant is the engine's own database. Asked inside an attempt, since that database may be busy or away. */
-export async function findOwn(run: Run, on: ParticipantPort, plan: Pick<AttemptPlan, "mayGoOn">): Promise<Try<boolean>> {
-  try {
-    const value = await run.env.isOwn(on);
-    return plan.mayGoOn() ? { kind: "ok", value } : { kind: "void" };
-  } catch (error) {
-    return { kind: "free", error, isUnknown: false };
-  }
-}
-
-export const markOf = (run: Run, call: Pick<Call, "step">): BarrierMark => ({ gid: run.id, branch: call.step, round: run.claimed.round });
-
-async function far(run: Run, call: Call, ask: TxAsk, body: (tx: unknown) => StoredValue | PromiseLike<StoredValue>): Promise<Try<StoredValue>> {
+async function far(
+  run: Run,
+  call: Call,
+  ask: TxAsk,
+  body: (tx: unknown) => StoredValue | PromiseLike<StoredValue>,
+): Promise<Try<StoredValue>> {
   let ran: StoredValue | undefined;
   const op = call.role === "try" ? "try" : "action";
   const began = await ask.on.act(markOf(run, call), op, (tx) =>
@@ -202,69 +235,33 @@ async function far(run: Run, call: Call, ask: TxAsk, body: (tx: unknown) => Stor
 async function blocked(run: Run, call: Call): Promise<Try<never>> {
   const answer = await run.write({ lease: run.lease, direction: "forward" });
   if (answer.kind === "done") {
-    const error = new CatalogError("INVARIANT", `the barrier of ${call.step} says that it was undone, but the journal does not`, { step: call.step });
+    const error = new CatalogError(
+      "INVARIANT",
+      `the barrier of ${call.step} says that it was undone, but the journal does not`,
+      { step: call.step },
+    );
     run.fail(error);
   }
   return { kind: "void" };
 }
 
-/** Effect and record in one commit. `landed`: both are there. */
-export async function own<T extends StoredValue>(
+/** A body that loses its right to commit when its time is over: what it still does is rolled back. */
+function timed<T>(
   run: Run,
   call: Call,
-  on: ParticipantPort,
-  direction: "forward" | "back",
-  makeRow: (bytes: Uint8Array | null) => JournalRow,
-  body: (tx: unknown) => T | PromiseLike<T>,
-): Promise<Exclude<Try<never>, { kind: "ok" }> | { readonly kind: "landed"; readonly row: JournalRow; readonly place: ReturnType<Run["reserve"]>; readonly stored: T }> {
-  let sealed: { readonly row: JournalRow; readonly place: ReturnType<Run["reserve"]>; readonly stored: T } | undefined;
-  const unseal = (): void => {
-    if (sealed !== undefined) run.voided(sealed.place);
-  };
-  let began: Began<{ readonly kind: "committed"; readonly result: T } | { readonly kind: "sealed-out"; readonly outcome: string }>;
-  try {
-    began = await on.own(body, (stored) => {
-      const row = makeRow(stored.bytes);
-      sealed = { row, place: run.reserve(), stored };
-      return run.env.store.own.recordScript(run.lease, direction, row);
-    });
-  } catch (error) {
-    unseal();
-    throw error;
-  }
-  switch (began.kind) {
-    case "committed":
-      if (sealed === undefined) throw new CatalogError("INVARIANT", `transaction of ${call.step} committed without its record`, {});
-      return { kind: "landed", ...sealed };
-    case "sealed-out":
-      unseal();
-      if (began.outcome === "lost") run.lose();
-      return began.outcome === "busy" ? { kind: "free", error: new CatalogError("STORE_CONFLICT", "the guard row is locked", {}), isUnknown: false } : { kind: "void" };
-    case "threw":
-      unseal();
-      return { kind: "failed", error: began.error, isUnknown: false };
-    case "unavailable":
-      unseal();
-      return { kind: "free", error: began.error, isUnknown: false };
-    case "unknown": {
-      if (sealed === undefined) return { kind: "free", error: began.error, isUnknown: false };
-      const { row } = sealed;
-      const found = await persist(run, () => run.env.store.executions.readBack(run.lease, row.step, row.role));
-      if (found === "done") return { kind: "landed", ...sealed };
-      unseal();
-      if (found === "lost") run.lose();
-      return found === "absent" ? { kind: "free", error: began.error, isUnknown: false } : { kind: "void" };
-    }
-  }
-}
-
-/** A body that loses its right to commit when its time is over: what it still does is rolled back. */
-function timed<T>(run: Run, call: Call, attempt: number, timeoutMs: number, body: (tx: unknown, info: StepInfo) => T | PromiseLike<T>): (tx: unknown) => T | PromiseLike<T> {
+  attempt: number,
+  timeoutMs: number,
+  body: (tx: unknown, info: StepInfo) => T | PromiseLike<T>,
+): (tx: unknown) => T | PromiseLike<T> {
   return (tx) => {
     const abort = new AttemptSignal();
-    const result = body(tx, run.infoFor(call, call.role, attempt, abort));
+    const result = body(tx, stepInfo(run, call, call.role, attempt, abort));
     if (!isThenable(result) || timeoutMs === 0) return result;
-    const late = (): CatalogError => new CatalogError("STEP_TIMED_OUT", `${call.step} did not end within ${timeoutMs} ms; it was rolled back`, { step: call.step, timeoutMs });
+    const late = (): CatalogError =>
+      new CatalogError("STEP_TIMED_OUT", `${call.step} did not end within ${timeoutMs} ms; it was rolled back`, {
+        step: call.step,
+        timeoutMs,
+      });
     return within(run, result as PromiseLike<T>, timeoutMs, late, abort);
   };
 }
@@ -282,7 +279,10 @@ async function performStart(run: Run, call: Call, ask: Extract<Ask, { readonly k
   }
   if (!run.isForward) return;
   const { job, key } = child;
-  const taken = key === null ? null : await persist(run, () => run.env.store.reads.findByKey({ namespace: child.namespace, job, key }));
+  const taken =
+    key === null
+      ? null
+      : await persist(run, () => run.env.store.reads.findByKey({ namespace: child.namespace, job, key }));
   if (taken === undefined || !run.isForward) return;
   // Should another start take the key between this look and the commit, the handle finds that one by the key.
   const started: StartedChild = { id: taken?.id ?? child.id, isNew: taken === null, job, key };
@@ -300,35 +300,16 @@ async function performPivot(run: Run, call: Call): Promise<void> {
   if (run.phase !== "open") return call.resolve(undefined);
   const row = run.newRow(call, "action", "done", null, 1);
   const place = run.reserve();
-  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row], transition: { name: "pivot" } });
+  const answer = await run.write({
+    lease: run.lease,
+    direction: "forward",
+    records: [row],
+    transition: { name: "pivot" },
+  });
   if (answer.kind === "done") {
     run.phase = "pivoted";
     return run.settled(call, row, place, { value: undefined });
   }
   run.voided(place);
   if (answer.kind === "refused" && answer.cancel !== null) run.cancel(answer.cancel);
-}
-
-// ── Small things ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-const persistPauseMs = 50;
-const maxPersistPauseMs = 2_000;
-
-/** Repeats a question to the store while it is away. Undefined when the run ended meanwhile. */
-export async function persist<T>(run: Run, ask: () => Promise<T>): Promise<T | undefined> {
-  for (let pauseMs = persistPauseMs; !run.isDead; pauseMs = Math.min(maxPersistPauseMs, pauseMs * 2)) {
-    try {
-      const answer = await ask();
-      return run.isDead ? undefined : answer;
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      await new Promise<void>((resolve) => void run.env.clock.after(pauseMs, resolve));
-    }
-  }
-  return undefined;
-}
-
-/** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
-export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {
-  return isThenable(value) ? (value as PromiseLike<A>).then(map) : map(value as A);
 }

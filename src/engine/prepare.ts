@@ -1,7 +1,7 @@
 // From a job and an input to the rows of a new execution. Everything a caller can get wrong is refused here, before
 // anything is written.
 import { canonicalText } from "../core/codec.ts";
-import { toMs, type Duration } from "../core/duration.ts";
+import { type Duration, toMs } from "../core/duration.ts";
 import { OptionError } from "../core/errors.ts";
 import type { AnyJob } from "../core/job.ts";
 import { fingerprint, validateBusinessKey } from "../core/keys.ts";
@@ -38,12 +38,23 @@ export async function prepare(env: Env, job: AnyJob, input: unknown, how: Prepar
     job: job.name,
     version: job.version,
     key,
-    fingerprint: key === null ? null : fingerprint(env.sha256, canonicalText(stored.value, "input", { maxBytes: env.limits.maxInputBytes, maxDepth: env.limits.maxDepth })),
+    fingerprint:
+      key === null
+        ? null
+        : fingerprint(
+            env.sha256,
+            canonicalText(stored.value, "input", { maxBytes: env.limits.maxInputBytes, maxDepth: env.limits.maxDepth }),
+          ),
     replacesRound: null,
     input: stored.bytes,
     priority: how.priority === undefined ? settings.priority : checkInteger(how.priority, "priority", 0, 9),
     group: group ?? null,
-    concurrencyKey: concurrency === null ? null : concurrency.key === undefined ? "" : validateBusinessKey(concurrency.key(parsed), env.limits.maxKeyBytes),
+    concurrencyKey:
+      concurrency === null
+        ? null
+        : concurrency.key === undefined
+          ? ""
+          : validateBusinessKey(concurrency.key(parsed), env.limits.maxKeyBytes),
     blocking: concurrency?.strategy ?? null,
     delayMs: how.delay === undefined ? 0 : toMs(how.delay, "delay"),
     timeoutMs: settings.timeoutMs,
@@ -70,9 +81,18 @@ export async function parseInput(env: Env, job: AnyJob, input: unknown): Promise
 
 function checkAttributes(job: string, attributes: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(attributes ?? {});
-  const isFine = (text: unknown): boolean => typeof text === "string" && text !== "" && new TextEncoder().encode(text).length <= maxAttributeBytes;
+  const isFine = (text: unknown): boolean =>
+    typeof text === "string" && text !== "" && new TextEncoder().encode(text).length <= maxAttributeBytes;
   for (const [name, value] of entries)
-    if (!isFine(name) || !isFine(value)) throw new OptionError("attributes", `job ${job}: attributes: expected names and values of 1 to ${maxAttributeBytes} bytes, found ${JSON.stringify(name)} with ${typeof value}`);
-  if (entries.length > maxAttributes) throw new OptionError("attributes", `job ${job}: attributes: expected at most ${maxAttributes}, found ${entries.length}`);
+    if (!isFine(name) || !isFine(value))
+      throw new OptionError(
+        "attributes",
+        `job ${job}: attributes: expected names and values of 1 to ${maxAttributeBytes} bytes, found ${JSON.stringify(name)} with ${typeof value}`,
+      );
+  if (entries.length > maxAttributes)
+    throw new OptionError(
+      "attributes",
+      `job ${job}: attributes: expected at most ${maxAttributes}, found ${entries.length}`,
+    );
   return Object.fromEntries(entries) as Record<string, string>;
 }

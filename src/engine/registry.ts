@@ -20,7 +20,11 @@ export class Registry {
     const known = versions.get(job.version);
     if (known?.job === job) return;
     if (known !== undefined)
-      throw new CatalogError("JOB_DUPLICATE", `expected one job named ${JSON.stringify(job.name)} with version ${job.version}, found a second one. Rename it, or raise its version`, { job: job.name, version: job.version });
+      throw new CatalogError(
+        "JOB_DUPLICATE",
+        `expected one job named ${JSON.stringify(job.name)} with version ${job.version}, found a second one. Rename it, or raise its version`,
+        { job: job.name, version: job.version },
+      );
     versions.set(job.version, this.resolve(job));
     this.#definitions.set(job.name, versions);
     this.#refs = [...this.#refs, { job: job.name, version: job.version }];

@@ -8,26 +8,39 @@
 //   forward   → back → compensated      the direction; recorded before any undo
 //             → confirming → completed  with TCC branches
 //   any       → released                suspended, parked, handed back, lost, or over
+
+import {
+  CatalogError,
+  isCodedError,
+  LeaseLostError,
+  parseStoredError,
+  type StoredError,
+  toStoredError,
+} from "../core/errors.ts";
 import type { Phase, Reason } from "../core/execution.ts";
-import { CatalogError, isCodedError, LeaseLostError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
-import { type JournalRow, type Role, reservedSteps, type StepKind } from "../core/journal.ts";
-import { deriveStepKey, validateStepName } from "../core/keys.ts";
-import type { Child, StepInfo, StepName } from "../core/job.ts";
+import type { Child, StepName } from "../core/job.ts";
+import { type AttemptRow, type JournalRow, type Role, reservedSteps } from "../core/journal.ts";
+import { validateStepName } from "../core/keys.ts";
 import { createScrubber } from "../core/redact.ts";
-import { decideAfterFailure, type ResolvedRetry } from "../core/retry.ts";
-import { stepHeaders } from "../core/step-headers.ts";
-import type { AttemptRow } from "../core/journal.ts";
+import type { ResolvedRetry } from "../core/retry.ts";
 import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
+import { afterThrow, finish } from "./after-function.ts";
+import type { AttemptSignal } from "./attempts.ts";
 import { type Ask, type Call, isEffectful } from "./calls.ts";
+import type { StartedChild } from "./children.ts";
+import { confirmBranches } from "./confirm.ts";
 import { createContext } from "./context.ts";
 import { Deliveries } from "./deliveries.ts";
+import { noError } from "./endings.ts";
+import type { Ending } from "./engagements.ts";
 import type { Env } from "./env.ts";
 import type { Settled } from "./group-commit.ts";
-import type { Definition } from "./registry.ts";
-import type { AttemptSignal } from "./attempts.ts";
-import { confirmBranches } from "./confirm.ts";
-import { perform, persist } from "./perform.ts";
+import { Ledger, type RowOf } from "./ledger.ts";
+import { persist } from "./patience.ts";
+import { perform } from "./perform.ts";
 import { parseInput } from "./prepare.ts";
+import type { Definition } from "./registry.ts";
+import { type Drift, replayJournal } from "./replay.ts";
 import { undoAll } from "./undo.ts";
 import { Waits } from "./waits.ts";
 
@@ -44,14 +57,6 @@ export interface Known {
   readonly value: unknown;
 }
 
-/** What a parent records of a child. By the key it is found even if another start took the key at the last moment. */
-export interface StartedChild {
-  readonly id: string;
-  readonly isNew: boolean;
-  readonly job: string;
-  readonly key: string | null;
-}
-
 export interface RunHost {
   /** The run is over for this process; called exactly once. */
   released(run: Run, release: Release): void;
@@ -61,10 +66,6 @@ export interface RunHost {
 
 /** How long a step in flight is waited for when turning back, where attempts have no timeout. */
 const patienceMs = 60_000;
-/** How long replay waits for a recorded step to be called, where the function is busy with something that is not a step. */
-const replayPatienceMs = 5_000;
-const standingPatienceMs = 500;
-const replayLookMs = 5;
 const lingerMs = 10;
 const progressEveryMs = 1_000;
 const maxNoteChars = 500;
@@ -75,8 +76,7 @@ export class Run {
   readonly definition: Definition;
   readonly lease: Lease;
   readonly calls = new Map<string, Call>();
-  readonly rows = new Map<string, Map<Role, JournalRow>>();
-  readonly attempts = new Map<string, AttemptRow[]>();
+  readonly ledger: Ledger;
   readonly waits: Waits;
   /** The attempts that run now; told when the run is given up. */
   readonly inFlight = new Set<AttemptSignal>();
@@ -92,7 +92,6 @@ export class Run {
   nowMs: number;
   scrub: (text: string) => string = (text) => text;
   input: unknown;
-  undoneCount = 0;
 
   readonly #host: RunHost;
   #abort: AbortController | undefined;
@@ -101,7 +100,6 @@ export class Run {
   #isReplaying: boolean;
   #hasDeliveredLive = false;
   readonly #claimedAt: number;
-  #seq = 0;
   #started = 0;
   #activeCount = 0;
   #effectfulCount = 0;
@@ -126,18 +124,10 @@ export class Run {
     this.inbox = loaded?.inbox ?? claimed.inbox;
     this.retry = definition.settings.retry;
     this.attemptTimeoutMs = definition.settings.attemptTimeoutMs;
+    this.ledger = new Ledger(loaded);
     this.#deliveries = new Deliveries(env.clock);
     this.waits = new Waits(this);
     this.#isReplaying = claimed.token > 1;
-    for (const row of loaded?.journal ?? []) {
-      this.#keep(row);
-      this.#seq = Math.max(this.#seq, row.seq);
-      if (row.role === "compensation" || row.role === "cancel") this.undoneCount++;
-    }
-    for (const attempt of loaded?.attempts ?? []) {
-      const key = `${attempt.role} ${attempt.step}`;
-      this.attempts.set(key, [...(this.attempts.get(key) ?? []), attempt]);
-    }
   }
 
   // ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,6 +142,9 @@ export class Run {
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     return this.#abort.signal;
+  }
+  get hasFunctionEnded(): boolean {
+    return this.#returned !== undefined || this.#threw !== undefined;
   }
   get isReplaying(): boolean {
     return this.#isReplaying;
@@ -170,16 +163,25 @@ export class Run {
   async begin(): Promise<void> {
     try {
       const raw = this.env.formats.input.decode(this.claimed.input);
-      if (this.definition.settings.marks.paths.length > 0) this.scrub = createScrubber(this.definition.settings.marks, raw);
-      this.input = this.definition.job.options.input === undefined ? raw : await parseInput(this.env, this.definition.job, raw);
+      if (this.definition.settings.marks.paths.length > 0)
+        this.scrub = createScrubber(this.definition.settings.marks, raw);
+      this.input =
+        this.definition.job.options.input === undefined ? raw : await parseInput(this.env, this.definition.job, raw);
     } catch (error) {
-      return this.park({ code: isCodedError(error) ? error.code : "INPUT_INVALID", step: null, error: this.encodeError(this.storedError(error)) });
+      return this.park({
+        code: isCodedError(error) ? error.code : "INPUT_INVALID",
+        step: null,
+        error: this.encodeError(this.storedError(error)),
+      });
     }
     if (this.#isDead) return;
     this.#watchDeadline();
     if (this.phase === "back") {
-      const turned = this.rows.get(reservedSteps.turn)?.get("action");
-      this.turn = { reason: this.claimed.reason ?? "failed", error: turned === undefined ? noError : this.decodeError(turned.body) };
+      const turned = this.ledger.row(reservedSteps.turn, "action");
+      this.turn = {
+        reason: this.claimed.reason ?? "failed",
+        error: turned === undefined ? noError : this.decodeError(turned.body),
+      };
     } else if (this.phase === "open" && this.claimed.cancel !== null) {
       this.turnBack(this.claimed.cancel, cancelError(this.claimed.cancel));
       if (!this.#isReplaying) return;
@@ -213,8 +215,13 @@ export class Run {
 
   #afterFunction(): void {
     if (this.#isDead || this.turn !== undefined || this.phase === "confirming") return;
-    const next = this.#threw === undefined ? this.#finish() : this.#afterThrow(this.#threw.error);
-    void next.catch((error: unknown) => this.fail(error));
+    let next: Promise<void> | undefined;
+    if (this.#threw !== undefined) next = afterThrow(this, this.#threw.error);
+    else if (this.#returned !== undefined && !this.#isFinishing && this.#effectfulCount === 0) {
+      this.#isFinishing = true;
+      next = finish(this, this.#returned.value);
+    }
+    void next?.catch((error: unknown) => this.fail(error));
   }
 
   /** Gives the execution back to the store as ready, without spending an attempt. For shutdown. */
@@ -238,7 +245,11 @@ export class Run {
     this.#deliveries.stop();
     this.waits.stop();
     this.#cancelDeadline?.();
-this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
+    if (this.#abort !== undefined || this.inFlight.size > 0) {
+      const error = new LeaseLostError(this.id, this.lease.token);
+      this.#abort?.abort(error);
+      for (const attempt of this.inFlight) attempt.abort(error);
+    }
     this.#wakeCalm();
   }
 
@@ -254,14 +265,30 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
       if (this.#isDead) return;
       let named: { readonly name: string; readonly id: string | undefined; readonly text: string };
       try {
-        named = ask.kind === "pivot" ? { name: reservedSteps.pivot, id: undefined, text: reservedSteps.pivot } : validateStepName(name);
+        named =
+          ask.kind === "pivot"
+            ? { name: reservedSteps.pivot, id: undefined, text: reservedSteps.pivot }
+            : validateStepName(name);
       } catch (error) {
         return reject(error);
       }
       if (this.calls.has(named.text))
-        return reject(new CatalogError("STEP_NAME_REUSED", `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`, { step: named.text }));
+        return reject(
+          new CatalogError(
+            "STEP_NAME_REUSED",
+            `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`,
+            { step: named.text },
+          ),
+        );
       const { maxSteps } = this.env.limits;
-      if (this.calls.size >= maxSteps) return reject(new CatalogError("STEP_LIMIT", `expected at most ${maxSteps} steps in one execution, found one more: ${JSON.stringify(named.text)}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`, { step: named.text, maxSteps }));
+      if (this.calls.size >= maxSteps)
+        return reject(
+          new CatalogError(
+            "STEP_LIMIT",
+            `expected at most ${maxSteps} steps in one execution, found one more: ${JSON.stringify(named.text)}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`,
+            { step: named.text, maxSteps },
+          ),
+        );
       const role = ask.kind === "tcc" || ask.kind === "tcc-tx" ? "try" : "action";
       const call: Call = {
         ask,
@@ -308,9 +335,19 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   fail(error: unknown): void {
     if (this.#isDead) return;
     // The app was stopped: whoever claims it next goes on.
-    if (isCodedError(error) && error.code === "APP_CLOSED") return this.lose();
-    this.env.log.error({ err: error, executionId: this.id, job: this.claimed.job }, "execution parked by an internal error");
-    this.#parkFor({ code: isCodedError(error) ? error.code : "INVARIANT", step: null, error: this.encodeError(this.storedError(error)) });
+    if (isCodedError(error) && error.code === "APP_CLOSED") {
+      this.lose();
+      return;
+    }
+    this.env.log.error(
+      { err: error, executionId: this.id, job: this.claimed.job },
+      "execution parked by an internal error",
+    );
+    this.#parkFor({
+      code: isCodedError(error) ? error.code : "INVARIANT",
+      step: null,
+      error: this.encodeError(this.storedError(error)),
+    });
   }
 
   /** Parks it, or at least lets it go: then the worker's sweep finds it. */
@@ -323,75 +360,31 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
 
   // ── Replay ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Delivers the journal in order, one row at a time; nothing new runs before it is used up. */
   async #replay(): Promise<void> {
-    await this.#settleDown();
-    for (const row of this.#deliverable()) {
-      const call = await this.#reached(row);
-      if (this.#isDead) return;
-      if (call === undefined) return void this.#drift(`step ${JSON.stringify(row.step)} is recorded, but the function did not reach it`, row.step);
-      if (call.ask.kind !== row.kind) return void this.#drift(`step ${JSON.stringify(row.step)} is recorded as ${row.kind}, but the function calls it as ${call.ask.kind}`, row.step);
-      call.row = this.rows.get(row.step)?.get(call.role) ?? row;
-      this.nowMs = row.at;
-      this.#deliverRow(call, call.row);
-      await this.#settleDown();
-      if (this.#isDead) return;
-    }
+    const drift = await replayJournal(this);
+    if (this.#isDead) return;
+    if (drift !== undefined) return this.#drift(drift);
     this.#isReplaying = false;
-    if (this.phase === "back" || this.turn !== undefined) {
-      if (this.phase === "back") void undoAll(this);
-      return;
-    }
+    if (this.phase === "back") return void undoAll(this);
+    if (this.turn !== undefined) return;
     if (this.phase === "confirming") return void confirmBranches(this);
     const frontier = [...this.calls.values()].filter((call) => call.row === undefined);
     for (const call of frontier) if (this.isForward) this.#beginCall(call);
-    if (this.#returned !== undefined || this.#threw !== undefined) this.#afterFunction();
+    if (this.hasFunctionEnded) this.#afterFunction();
   }
 
-  /** The rows that settle a call, by seq; a given-up `attempt` settles with its compensation. */
-  #deliverable(): readonly JournalRow[] {
-    const list: JournalRow[] = [];
-    for (const [step, byRole] of this.rows) {
-      if (step === reservedSteps.turn) continue;
-      const row = byRole.get("action") ?? byRole.get("try");
-      if (row === undefined) continue;
-      if (row.kind === "attempt" && row.state === "failed") {
-        const undone = byRole.get("compensation");
-        if (undone !== undefined && this.phase !== "back") list.push({ ...row, seq: undone.seq, at: undone.at });
-        else if (undone !== undefined) list.push({ ...row, seq: undone.seq, at: undone.at });
-        continue;
-      }
-      if (row.state === "refused" && row.kind !== "attempt" && row.kind !== "wait") continue;
-      list.push(row);
-    }
-    return list.sort((a, b) => a.seq - b.seq);
-  }
-
-  /** Waits for the call of a recorded row: the function may be busy with something that is no step. */
-  async #reached(row: JournalRow): Promise<Call | undefined> {
-    const began = this.env.clock.monotonicMs();
-    for (;;) {
-      const call = this.calls.get(row.step);
-      if (call !== undefined || this.#isDead) return call;
-      // One that stands at a step which nobody recorded has most likely taken another way.
-      const standsStill = [...this.calls.values()].some((one) => one.row === undefined);
-      const patienceMs = standsStill ? standingPatienceMs : replayPatienceMs;
-      if (this.#returned !== undefined || this.#threw !== undefined || this.env.clock.monotonicMs() - began >= patienceMs) return undefined;
-      await new Promise<void>((resolve) => void this.env.clock.after(replayLookMs, resolve));
-    }
-  }
-
-  #settleDown(): Promise<void> {
-    return new Promise((resolve) => this.env.clock.soon(() => this.env.clock.soon(resolve)));
-  }
-
-  #drift(text: string, step: string): Promise<void> {
-    const error = new CatalogError("STEP_DRIFT", `${this.claimed.job} version ${this.claimed.version}: ${text}. The code changed under this execution: deploy code that fits the record and resume it, or raise the job's version`, { step });
-    return this.park({ code: "STEP_DRIFT", step, error: this.encodeError(toStoredError(error, this.scrub)) });
+  #drift({ step, text }: Drift): Promise<void> {
+    const { job, version } = this.claimed;
+    const error = new CatalogError(
+      "STEP_DRIFT",
+      `${job} version ${version}: ${text}. The code changed under this execution: deploy code that fits the record and resume it, or raise the job's version`,
+      { step },
+    );
+    return this.park({ code: "STEP_DRIFT", step, error: this.encodeError(this.storedError(error)) });
   }
 
   /** Hands a call what its row says. */
-  #deliverRow(call: Call, row: JournalRow): void {
+  deliver(call: Call, row: JournalRow): void {
     try {
       call.resolve(this.outcomeOf(call, row));
     } catch (error) {
@@ -402,20 +395,27 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   /** What the function gets for a row: the decoded value, or (thrown) the decoded error. */
   outcomeOf(call: Call, row: JournalRow): unknown {
     if (call.ask.kind === "attempt")
-      return row.state === "done" ? { ok: true, value: this.env.formats.result.decode(row.body) } : { ok: false, error: this.decodeError(row.body) };
-    if (call.ask.kind === "sleep" || call.ask.kind === "wait" || call.ask.kind === "child") return this.waits.outcomeOf(call.ask, row);
+      return row.state === "done"
+        ? { ok: true, value: this.env.formats.result.decode(row.body) }
+        : { ok: false, error: this.decodeError(row.body) };
+    if (call.ask.kind === "sleep" || call.ask.kind === "wait" || call.ask.kind === "child")
+      return this.waits.outcomeOf(call.ask, row);
     const value = this.env.formats.result.decode(row.body);
     return call.ask.kind === "start" ? this.childHandle(value as StartedChild) : value;
   }
 
   childHandle(child: StartedChild): Child<unknown> {
-    return { id: child.id, isNew: child.isNew, result: () => this.call(["result of child", child.id], { kind: "child", child }) };
+    return {
+      id: child.id,
+      isNew: child.isNew,
+      result: () => this.call(["result of child", child.id], { kind: "child", child }),
+    };
   }
 
   // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  newRow(call: Pick<Call, "step" | "started"> & { readonly ask: { readonly kind: StepKind } }, role: Role, state: JournalRow["state"], body: Uint8Array | null, attempt: number): JournalRow {
-    return { step: call.step, role, kind: call.ask.kind, seq: ++this.#seq, started: call.started, attempt, state, body, at: this.env.clock.now(), actor: null };
+  newRow(call: RowOf, role: Role, state: JournalRow["state"], body: Uint8Array | null, attempt: number): JournalRow {
+    return this.ledger.next(call, role, state, body, attempt, this.env.clock.now());
   }
 
   /** The place of the row just made, among what will be delivered. */
@@ -425,17 +425,18 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
 
   /** The row has landed: the function is handed the value in its turn; without one, what the row says. */
   settled(call: Call, row: JournalRow, place: ReturnType<Deliveries["reserve"]>, outcome: Known | undefined): void {
-    this.#keep(row);
+    this.ledger.keep(row);
     call.row = row;
     if (this.env.alwaysReplay && call.ask.kind !== "pivot") {
       this.#deliveries.settle(place, null);
-      return void this.suspend(0).catch((error: unknown) => this.fail(error));
+      void this.giveUpUntil(0).catch((error: unknown) => this.fail(error));
+      return;
     }
     this.#deliveries.settle(place, () => {
       this.#hasDeliveredLive = true;
       this.nowMs = row.at;
       if (this.turn !== undefined) return;
-      if (outcome === undefined) this.#deliverRow(call, row);
+      if (outcome === undefined) this.deliver(call, row);
       else call.resolve(outcome.value);
     });
   }
@@ -445,18 +446,16 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     this.#deliveries.settle(place, null);
   }
 
-  #keep(row: JournalRow): void {
-    const byRole = this.rows.get(row.step);
-    if (byRole === undefined) this.rows.set(row.step, new Map([[row.role, row]]));
-    else byRole.set(row.role, row);
-  }
-  /** Notes a row that is not delivered (undo, confirm, due). */
-  keep(row: JournalRow): void {
-    this.#keep(row);
-  }
-
   /** Records one row of a call and delivers; `landed` false means that it was refused or the run is lost. */
-  async record(call: Call, role: Role, state: JournalRow["state"], body: Uint8Array | null, attempt: number, outcome: Known | undefined, more: Partial<Write> = {}): Promise<Settled["kind"]> {
+  async record(
+    call: Call,
+    role: Role,
+    state: JournalRow["state"],
+    body: Uint8Array | null,
+    attempt: number,
+    outcome: Known | undefined,
+    more: Partial<Write> = {},
+  ): Promise<Settled["kind"]> {
     const row = this.newRow(call, role, state, body, attempt);
     const place = this.reserve();
     try {
@@ -480,11 +479,11 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   }
 
   noteAttempt(row: AttemptRow): void {
-    const key = `${row.role} ${row.step}`;
-    this.attempts.set(key, [...(this.attempts.get(key) ?? []), row]);
+    this.ledger.addAttempt(row);
     this.env.journal.write({ lease: this.lease, direction: "any", attempts: [row] }).then(
       (answer) => answer.kind === "lost" && this.lose(),
-      (error: unknown) => this.env.log.warn({ err: error, executionId: this.id, step: row.step }, "a failed attempt could not be noted"),
+      (error: unknown) =>
+        this.env.log.warn({ err: error, executionId: this.id, step: row.step }, "a failed attempt could not be noted"),
     );
   }
 
@@ -496,29 +495,6 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   }
   storedError(thrown: unknown): StoredError {
     return toStoredError(thrown, this.scrub);
-  }
-
-  // ── What a step is told ──────────────────────────────────────────────────────────────────────────────────────────
-
-  keyOf(call: Pick<Call, "name" | "id">, role: Exclude<Role, "due">): string {
-    const { namespace } = this.env;
-    const { job, key, id, round } = this.claimed;
-    return deriveStepKey(this.env.sha256, { namespace, job, businessKey: key ?? undefined, executionId: id, round, step: call.name, stepId: call.id, role });
-  }
-
-  infoFor(call: Call, role: Exclude<Role, "due">, attempt: number, abort: AttemptSignal): StepInfo {
-    const keyOf = (): string => this.keyOf(call, role);
-    const { id: executionId, round } = this.claimed;
-    return {
-      get key() {
-        return keyOf();
-      },
-      attempt,
-      get signal() {
-        return abort.signal;
-      },
-      headers: () => stepHeaders({ executionId, step: call.step, role, round, key: keyOf() }),
-    };
   }
 
   // ── Rest, waits, suspension ──────────────────────────────────────────────────────────────────────────────────────
@@ -551,10 +527,16 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     // Lingers a moment: a quick child or signal is met in memory, without a replay.
     this.env.clock.after(lingerMs, () => {
       this.#isConsidering = false;
-      if (this.#isDead || this.#activeCount > 0 || !this.#deliveries.isEmpty || !this.waits.isLong || this.#isFinishing) return;
+      if (this.#isDead || this.#activeCount > 0 || !this.#deliveries.isEmpty || !this.waits.isLong || this.#isFinishing)
+        return;
       if (this.phase !== "back" && this.turn !== undefined) return;
       void this.suspend(this.waits.dueInMs).catch((error: unknown) => this.fail(error));
     });
+  }
+
+  /** Suspends whatever news arrives: there is nothing here that could act on them. */
+  async giveUpUntil(wakeInMs: number): Promise<void> {
+    while (!this.#isDead && this.turn === undefined) await this.suspend(wakeInMs);
   }
 
   /** Suspends, unless news arrived that was not read: then the news are read instead. */
@@ -562,7 +544,12 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     const deadlineInMs = this.phase === "back" ? null : this.#deadlineInMs();
     const soonest = Math.min(wakeInMs ?? Number.POSITIVE_INFINITY, deadlineInMs ?? Number.POSITIVE_INFINITY);
     const wake = soonest === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(soonest));
-    const answer = await this.write({ lease: this.lease, direction: "any", seenInbox: this.inbox, transition: { name: "suspend", wakeInMs: wake } });
+    const answer = await this.write({
+      lease: this.lease,
+      direction: "any",
+      seenInbox: this.inbox,
+      transition: { name: "suspend", wakeInMs: wake },
+    });
     if (this.#isDead) return;
     if (answer.kind === "done") {
       this.#silence();
@@ -595,12 +582,18 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   progress(fraction: number, note: string | null): void {
     if (this.#isReplaying || this.#isDead) return;
     const isWriting = this.#progress !== undefined;
-    this.#progress = { fraction: Math.min(1, Math.max(0, Number(fraction) || 0)), note: note === null ? null : this.scrub(note).slice(0, maxNoteChars) };
+    this.#progress = {
+      fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
+      note: note === null ? null : this.scrub(note).slice(0, maxNoteChars),
+    };
     if (isWriting) return;
     this.env.clock.after(progressEveryMs, () => {
       const progress = this.#progress;
       this.#progress = undefined;
-      if (progress !== undefined && !this.#isDead) this.write({ lease: this.lease, direction: "any", progress }).catch((error: unknown) => this.env.log.warn({ err: error, executionId: this.id }, "progress could not be written"));
+      if (progress !== undefined && !this.#isDead)
+        this.write({ lease: this.lease, direction: "any", progress }).catch((error: unknown) =>
+          this.env.log.warn({ err: error, executionId: this.id }, "progress could not be written"),
+        );
     });
   }
 
@@ -612,8 +605,19 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   /** Notes the instant at which a long wait ends; nobody waits for the answer, since a suspension is written after it. */
   noteDue(call: Call, dueAt: number): void {
     const body = this.env.formats.result.encode(dueAt, "due");
-    const row: JournalRow = { step: call.step, role: "due", kind: call.ask.kind, seq: 0, started: call.started, attempt: 1, state: "done", body, at: this.env.clock.now(), actor: null };
-    this.#keep(row);
+    const row: JournalRow = {
+      step: call.step,
+      role: "due",
+      kind: call.ask.kind,
+      seq: 0,
+      started: call.started,
+      attempt: 1,
+      state: "done",
+      body,
+      at: this.env.clock.now(),
+      actor: null,
+    };
+    this.ledger.keep(row);
     this.write({ lease: this.lease, direction: "forward", records: [row] }).catch((error: unknown) => this.fail(error));
   }
 
@@ -632,7 +636,12 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     const left = this.#deadlineInMs();
     if (left === null || this.phase === "back") return;
     this.#cancelDeadline = this.env.clock.after(Math.max(0, left), () => {
-      const error: StoredError = { code: "TIMED_OUT", message: `the execution did not end within its timeout`, retryable: false, effect: "unknown" };
+      const error: StoredError = {
+        code: "TIMED_OUT",
+        message: `the execution did not end within its timeout`,
+        retryable: false,
+        effect: "unknown",
+      };
       if (this.phase === "open") this.turnBack("timed-out", error);
       else this.#parkFor({ code: "TIMED_OUT", step: null, error: this.encodeError(error) });
     });
@@ -642,7 +651,11 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   async stepFailed(call: Call, error: StoredError): Promise<void> {
     if (!this.isForward) return;
     if (this.phase !== "open" || this.definition.settings.onFailure === "park")
-      return this.park({ code: error.retryable ? "ATTEMPTS_EXHAUSTED" : error.code, step: call.step, error: this.encodeError(error) });
+      return this.park({
+        code: error.retryable ? "ATTEMPTS_EXHAUSTED" : error.code,
+        step: call.step,
+        error: this.encodeError(error),
+      });
     this.turnBack("failed", error);
   }
 
@@ -662,13 +675,18 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
         records.push(row);
         call.row = row;
       }
-    const answer = await this.write({ lease: this.lease, direction: "forward", records, transition: { name: "turn-back", reason } });
+    const answer = await this.write({
+      lease: this.lease,
+      direction: "forward",
+      records,
+      transition: { name: "turn-back", reason },
+    });
     if (this.#isDead) return;
     if (answer.kind === "refused") {
       // The pivot was passed by a parallel branch: forward only, so a person must look.
       return this.park({ code: error.code, step: null, error: this.encodeError(error) });
     }
-    for (const row of records) this.#keep(row);
+    for (const row of records) this.ledger.keep(row);
     this.phase = "back";
     this.#cancelDeadline?.();
     // During replay the function first has to show what it reached.
@@ -700,71 +718,16 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
     const answer = await this.write({ lease: this.lease, direction: "any", transition: { name: "park", incident } });
     if (this.#isDead || answer.kind !== "done") return;
     this.#silence();
-    this.env.log.warn({ executionId: this.id, job: this.claimed.job, key: this.claimed.key, code: incident.code, step: incident.step }, "execution parked: a person must look at it");
+    this.env.log.warn(
+      { executionId: this.id, job: this.claimed.job, key: this.claimed.key, code: incident.code, step: incident.step },
+      "execution parked: a person must look at it",
+    );
     this.#release({ kind: "parked" });
     this.env.engagements.hint(this.id);
   }
 
-  async #afterThrow(thrown: unknown): Promise<void> {
-    await this.calm();
-    if (this.#isDead || this.turn !== undefined) return;
-    const error = this.storedError(thrown);
-    const policy = this.definition.settings.retriesFunction ? this.retry : undefined;
-    if (policy !== undefined) {
-      const step = reservedSteps.function;
-      const attempt = (this.attempts.get(`action ${step}`)?.length ?? 0) + 1;
-      const now = this.env.clock.now();
-      const decision = decideAfterFailure(policy, { attempt, error, random: this.env.random.next(), nowMs: now });
-      if (decision.kind === "retry") {
-        this.noteAttempt({ step, role: "action", attempt, at: now, nextAt: decision.atMs, isUnknown: error.effect !== "none", error: this.encodeError(error) });
-        return this.suspend(Math.max(0, decision.atMs - now));
-      }
-    }
-    if (this.phase !== "open" || this.definition.settings.onFailure === "park") return this.park({ code: error.code, step: null, error: this.encodeError(error) });
-    this.turnBack("failed", error);
-  }
-
-  /** The function returned: once every step it started has settled, the decision, the branches, the end. */
-  async #finish(): Promise<void> {
-    if (this.#isFinishing || this.#effectfulCount > 0 || this.#returned === undefined) return;
-    this.#isFinishing = true;
-    let result: Uint8Array | null;
-    try {
-      result = this.env.formats.result.encode(this.#returned.value, "result");
-    } catch (error) {
-      return this.phase === "open" ? this.turnBack("failed", this.storedError(error)) : this.park({ code: isCodedError(error) ? error.code : "ERROR", step: null, error: this.encodeError(this.storedError(error)) });
-    }
-    const outcome = { result, error: null, undoneCount: 0 };
-    if ([...this.calls.values()].some((call) => call.role === "try")) {
-      const answer = await this.write({ lease: this.lease, direction: "forward", transition: { name: "confirm", outcome } });
-      if (this.#isDead) return;
-      if (answer.kind === "refused") return this.#finishRefused();
-      this.phase = "confirming";
-      return confirmBranches(this, result);
-    }
-    await this.complete(outcome);
-  }
-
-  /** Ends it as completed. With branches the outcome was kept with the decision; `confirmed` is it, where this process knows. */
-  async complete(outcome: { readonly result: Uint8Array | null; readonly error: null; readonly undoneCount: number } | undefined, confirmed?: Uint8Array | null): Promise<void> {
-    const { parent, holdsSlot } = this.claimed;
-    const answer = await this.write({ lease: this.lease, direction: "forward", transition: { name: "complete", ...(outcome === undefined ? {} : { outcome }), parent, holdsSlot } });
-    if (this.#isDead) return;
-    if (answer.kind === "refused") return this.#finishRefused();
-    this.#end({ status: "completed", phase: this.phase, reason: null, undoneCount: 0, result: outcome?.result ?? confirmed ?? null, error: null, incidentId: null }, outcome !== undefined || confirmed !== undefined);
-  }
-
-  /** Ends it as compensated: the undo list is empty. */
-  async compensated(): Promise<void> {
-    const { parent, holdsSlot } = this.claimed;
-    const error = this.turn?.error ?? noError;
-    const outcome = { result: null, error: this.encodeError(error), undoneCount: this.undoneCount };
-    await this.write({ lease: this.lease, direction: "back", transition: { name: "compensated", outcome, parent, holdsSlot } });
-    if (this.#isDead) return;
-    this.#end({ status: "compensated", phase: "back", reason: this.turn?.reason ?? "failed", undoneCount: this.undoneCount, result: null, error: outcome.error, incidentId: null }, true);
-  }
-
-  #end(ending: Parameters<Env["engagements"]["settle"]>[1] & object, isWhole: boolean): void {
+  /** It has ended; `isWhole`: the ending is known here in full. */
+  ended(ending: Ending, isWhole = true): void {
     this.#silence();
     this.#release({ kind: "ended" });
     if (isWhole) this.env.engagements.settle(this.id, ending);
@@ -773,16 +736,21 @@ this.#abort?.abort(new LeaseLostError(this.id, this.lease.token));
   }
 
   /** A cancel was accepted before the decision: accepted means never completed. */
-  #finishRefused(): Promise<void> {
+  endRefused(): Promise<void> {
     this.#isFinishing = false;
     return this.news();
   }
 }
 
-const noError: StoredError = { code: "ERROR", message: "the cause was not recorded", retryable: false, effect: "unknown" };
-
 function cancelError(reason: Reason): StoredError {
-  if (reason === "timed-out") return { code: "TIMED_OUT", message: "the execution did not end within its timeout", retryable: false, effect: "unknown" };
-  const message = reason === "replaced" ? "a newer execution of its concurrency key took its place" : "the execution was canceled";
+  if (reason === "timed-out")
+    return {
+      code: "TIMED_OUT",
+      message: "the execution did not end within its timeout",
+      retryable: false,
+      effect: "unknown",
+    };
+  const message =
+    reason === "replaced" ? "a newer execution of its concurrency key took its place" : "the execution was canceled";
   return { code: "CANCELED", message, retryable: false, effect: "unknown" };
 }

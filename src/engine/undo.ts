@@ -1,15 +1,20 @@
 // Back: the undo list in descending order of start, one at a time, the next only after the last is recorded.
+
 import { toMs } from "../core/duration.ts";
 import { CatalogError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
 import type { UndoInfo } from "../core/job.ts";
 import type { JournalRow } from "../core/journal.ts";
+import type { Awaitable } from "../core/participant.ts";
 import { type ResolvedRetry, resolveRetry } from "../core/retry.ts";
-import { AttemptSignal, attempting, calling, type Tried, type Try, timeoutOf } from "./attempts.ts";
+import { AttemptSignal, attempting, calling, mapMaybe, type Tried, type Try, timeoutOf } from "./attempts.ts";
 import { type Call, type ErasedUndo, isEffectful } from "./calls.ts";
-import { findOwn, mapMaybe, markOf, own, persist } from "./perform.ts";
-import type { Run, StartedChild } from "./run.ts";
-import { endingOf } from "./waits.ts";
+import { endingOf, type StartedChild } from "./children.ts";
+import { compensated } from "./endings.ts";
+import { findOwn, own } from "./own-transaction.ts";
+import { persist } from "./patience.ts";
+import type { Run } from "./run.ts";
+import { markOf, stepInfo, stepKey } from "./step-info.ts";
 
 /** Without a policy of its own an undo is more patient than the step was. */
 const patient = { maxAttempts: 10 } as const;
@@ -24,18 +29,15 @@ export function undoAll(run: Run): Promise<void> {
       if (run.isDead) return;
       if (!(await undoOne(run, call))) return;
     }
-    if (!run.isDead) await run.compensated();
+    if (!run.isDead) await compensated(run);
   });
 }
 
 /** Done, or perhaps happened, and not undone. */
 function needsUndo(run: Run, call: Call): boolean {
-  const rows = run.rows.get(call.step);
-  if (!isEffectful(call.ask.kind) || rows?.has("compensation") || rows?.has("cancel")) return false;
-  if (call.row !== undefined || rows?.has("action") || rows?.has("try")) {
-    const row = rows?.get(call.role);
-    return row !== undefined && row.state !== "refused";
-  }
+  if (!isEffectful(call.ask.kind) || run.ledger.has(call.step, "compensation", "cancel")) return false;
+  const row = run.ledger.row(call.step, call.role);
+  if (row !== undefined) return row.state !== "refused";
   if (call.refusal !== undefined) return false;
   // A child is in one commit with its record. An own transaction too; whether it is one, `undoTx` asks.
   return call.ask.kind !== "start" && (call.landed !== undefined || call.isUnknown || call.isDirty);
@@ -54,8 +56,7 @@ async function undoOne(run: Run, call: Call): Promise<boolean> {
   const row = run.newRow(call, role, "done", null, undone.attempt);
   const answer = await run.write({ lease: run.lease, direction: "back", records: [row] });
   if (answer.kind !== "done") return false;
-  run.keep(row);
-  run.undoneCount++;
+  run.ledger.keep(row);
   return true;
 }
 
@@ -72,9 +73,29 @@ export async function undoCall(run: Run, call: Call, plan: UndoPlan): Promise<Tr
   switch (ask.kind) {
     case "step":
     case "attempt":
-      return ask.step.compensate === undefined ? nothing : undoRemote(run, call, plan, "compensation", ask.step.compensate, ask.step.timeout, ask.step.retry, ask.step.within);
+      return ask.step.compensate === undefined
+        ? nothing
+        : undoRemote(
+            run,
+            call,
+            plan,
+            "compensation",
+            ask.step.compensate,
+            ask.step.timeout,
+            ask.step.retry,
+            ask.step.within,
+          );
     case "tcc":
-      return undoRemote(run, call, plan, "cancel", ask.branch.cancel as ErasedUndo, ask.branch.timeout, ask.branch.retry, ask.branch.within);
+      return undoRemote(
+        run,
+        call,
+        plan,
+        "cancel",
+        ask.branch.cancel as ErasedUndo,
+        ask.branch.timeout,
+        ask.branch.retry,
+        ask.branch.within,
+      );
     case "tx":
     case "tcc-tx":
       return undoTx(run, call, plan);
@@ -88,25 +109,45 @@ export async function undoCall(run: Run, call: Call, plan: UndoPlan): Promise<Tr
   }
 }
 
-function policyOf(run: Run, call: Call, retry: Parameters<typeof resolveRetry>[0], within: Parameters<typeof toMs>[0] | undefined): { readonly policy: ResolvedRetry; readonly windowMs: number | null } {
+function policyOf(
+  run: Run,
+  call: Call,
+  retry: Parameters<typeof resolveRetry>[0],
+  within: Parameters<typeof toMs>[0] | undefined,
+): { readonly policy: ResolvedRetry; readonly windowMs: number | null } {
   const windowMs = within === undefined ? null : toMs(within, `within of step ${call.step}`);
   const base = resolveRetry({ maxAttempts: windowMs === null ? patient.maxAttempts : windowAttempts }, run.retry);
   return { policy: resolveRetry(retry, base, `retry of step ${call.step}`), windowMs };
 }
 
-function undoRemote(run: Run, call: Call, plan: UndoPlan, role: "compensation" | "cancel", undo: ErasedUndo, timeout: Parameters<typeof timeoutOf>[1], retry: Parameters<typeof resolveRetry>[0], within: Parameters<typeof toMs>[0] | undefined): Promise<Tried<Undone>> {
+function undoRemote(
+  run: Run,
+  call: Call,
+  plan: UndoPlan,
+  role: "compensation" | "cancel",
+  undo: ErasedUndo,
+  timeout: Parameters<typeof timeoutOf>[1],
+  retry: Parameters<typeof resolveRetry>[0],
+  within: Parameters<typeof toMs>[0] | undefined,
+): Promise<Tried<Undone>> {
   const known = knownResult(run, call);
-  return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
-    const tried = await calling(run, call, role, attempt, timeoutOf(run, timeout, call), (info) => {
-      const outcome = known === undefined ? { outcome: "unknown" as const } : { outcome: "done" as const, result: known.value };
-      return undo(Object.assign(info, { actionKey: run.keyOf(call, call.role) }, outcome) as UndoInfo<unknown>);
-    });
-    return tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried;
-  });
+  return attempting(
+    run,
+    call,
+    { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn },
+    async (attempt): Promise<Try<Undone>> => {
+      const tried = await calling(run, call, role, attempt, timeoutOf(run, timeout, call), (info) => {
+        const outcome =
+          known === undefined ? { outcome: "unknown" as const } : { outcome: "done" as const, result: known.value };
+        return undo(Object.assign(info, { actionKey: stepKey(run, call, call.role) }, outcome) as UndoInfo<unknown>);
+      });
+      return tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried;
+    },
+  );
 }
 
 function knownResult(run: Run, call: Call): { readonly value: unknown } | undefined {
-  const row = run.rows.get(call.step)?.get(call.role);
+  const row = run.ledger.row(call.step, call.role);
   if (row?.state === "done") return { value: run.env.formats.result.decode(row.body) };
   return call.landed;
 }
@@ -117,49 +158,63 @@ async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undon
   const role = ask.kind === "tx" ? "compensation" : "cancel";
   const undo = ask.kind === "tx" ? ask.step.compensate : ask.branch.cancel;
   const { retry, within } = ask.kind === "tx" ? ask.step : ask.branch;
-  const row = run.rows.get(call.step)?.get(call.role);
+  const row = run.ledger.row(call.step, call.role);
   // Done and not to be undone. A far one that only may have happened still gets its tombstone, so that a late one is blocked.
   if (undo === undefined && row?.state === "done") return { kind: "ok", value: "nothing", attempt: 1 };
-  return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, async (attempt): Promise<Try<Undone>> => {
-    const found = await findOwn(run, ask.on, plan);
-    if (found.kind !== "ok") return found;
-    const isOwn = found.value;
-    // Effect and record are one commit there, so without the record there is no effect: the turn fenced late ones off.
-    if (isOwn && row?.state !== "done") return { kind: "ok", value: "nothing" };
-    const body = (tx: unknown, bytes: Uint8Array | null): unknown => undo?.(tx, run.env.formats.result.decode(bytes), run.infoFor(call, role, attempt, new AttemptSignal()));
-    if (isOwn) {
-      const outcome = await own(run, call, ask.on, plan.direction, () => run.newRow(call, role, "done", null, attempt), (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })));
-      if (outcome.kind !== "landed") return outcome;
-      run.voided(outcome.place);
-      run.keep(outcome.row);
-      run.undoneCount++;
-      return { kind: "ok", value: "recorded" };
-    }
-    const began = await ask.on.undo(markOf(run, call), role, (tx, bytes) => body(tx, bytes) as void);
-    switch (began.kind) {
-      case "undone":
-      case "already":
-        return { kind: "ok", value: "ran" };
-      case "empty":
-        return { kind: "ok", value: "nothing" };
-      case "threw":
-        return { kind: "failed", error: began.error, isUnknown: false };
-      case "unavailable":
-      case "unknown":
-        return { kind: "free", error: began.error, isUnknown: false };
-    }
-  });
+  return attempting(
+    run,
+    call,
+    { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn },
+    async (attempt): Promise<Try<Undone>> => {
+      const found = await findOwn(run, ask.on, plan);
+      if (found.kind !== "ok") return found;
+      const isOwn = found.value;
+      // Effect and record are one commit there, so without the record there is no effect: the turn fenced late ones off.
+      if (isOwn && row?.state !== "done") return { kind: "ok", value: "nothing" };
+      const body = (tx: unknown, bytes: Uint8Array | null): unknown =>
+        undo?.(tx, run.env.formats.result.decode(bytes), stepInfo(run, call, role, attempt, new AttemptSignal()));
+      if (isOwn) {
+        const outcome = await own(
+          run,
+          call,
+          ask.on,
+          plan.direction,
+          () => run.newRow(call, role, "done", null, attempt),
+          (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })),
+        );
+        if (outcome.kind !== "landed") return outcome;
+        run.voided(outcome.place);
+        run.ledger.keep(outcome.row);
+        return { kind: "ok", value: "recorded" };
+      }
+      const began = await ask.on.undo(markOf(run, call), role, (tx, bytes) => body(tx, bytes) as Awaitable<void>);
+      switch (began.kind) {
+        case "undone":
+        case "already":
+          return { kind: "ok", value: "ran" };
+        case "empty":
+          return { kind: "ok", value: "nothing" };
+        case "threw":
+          return { kind: "failed", error: began.error, isUnknown: false };
+        case "unavailable":
+        case "unknown":
+          return { kind: "free", error: began.error, isUnknown: false };
+      }
+    },
+  );
 }
 
 /** Children first: asks the child to cancel and waits for its end. One that had completed, or is past its pivot, stays. */
 async function undoStart(run: Run, call: Call): Promise<Tried<Undone>> {
-  const row: JournalRow | undefined = run.rows.get(call.step)?.get("action");
+  const row: JournalRow | undefined = run.ledger.row(call.step, "action");
   const child = row === undefined ? undefined : (run.env.formats.result.decode(row.body) as StartedChild);
   const { commands } = run.env.store;
   const nothing: Tried<Undone> = { kind: "ok", value: "nothing", attempt: 1 };
   if (child?.isNew !== true) return nothing;
   const actor = { kind: "system", id: `execution:${run.id}` } as const;
-  const asked = await persist(run, () => commands.cancel({ id: child.id, reason: "canceled", actor, note: "its parent turned back" }));
+  const asked = await persist(run, () =>
+    commands.cancel({ id: child.id, reason: "canceled", actor, note: "its parent turned back" }),
+  );
   if (asked === undefined) return { kind: "void" };
   if (asked.kind === "accepted") run.newsForOther(child.id);
   const found = await persist(run, () => endingOf(run, child));

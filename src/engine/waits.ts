@@ -1,11 +1,13 @@
 // Waiting: for time, for a signal, for a child. Waking is a hint; only the owner decides a wait's outcome, as a journal row.
+
 import { CatalogError, fromStoredError, type StoredError } from "../core/errors.ts";
 import { isTerminal, shownState } from "../core/execution.ts";
 import type { JournalRow } from "../core/journal.ts";
 import type { Ask, Call } from "./calls.ts";
+import { endingOf, type StartedChild } from "./children.ts";
 import type { Ending } from "./engagements.ts";
-import { persist } from "./perform.ts";
-import type { Run, StartedChild } from "./run.ts";
+import { persist } from "./patience.ts";
+import type { Run } from "./run.ts";
 
 type WaitAsk = Extract<Ask, { readonly kind: "sleep" | "wait" | "child" }>;
 
@@ -30,7 +32,13 @@ export class Waits {
 
   add(call: Call, ask: WaitAsk): void {
     const lengthMs = ask.kind === "sleep" ? ask.ms : ask.kind === "wait" ? ask.timeoutMs : null;
-    const pending: Pending = { call, ask, dueAt: lengthMs === null ? null : this.#dueAt(call, lengthMs), cancelTimer: undefined, isSettling: false };
+    const pending: Pending = {
+      call,
+      ask,
+      dueAt: lengthMs === null ? null : this.#dueAt(call, lengthMs),
+      cancelTimer: undefined,
+      isSettling: false,
+    };
     this.#pending.add(pending);
     if (pending.dueAt !== null) pending.cancelTimer = this.#after(pending.dueAt, () => void this.look());
     void this.look().then(() => this.#run.considerSuspending());
@@ -76,7 +84,8 @@ export class Waits {
   /** Settles every wait whose time, signal or child has come. */
   async look(): Promise<void> {
     try {
-      for (const pending of [...this.#pending]) if (!pending.isSettling && this.#run.isForward) await this.#lookAt(pending);
+      for (const pending of [...this.#pending])
+        if (!pending.isSettling && this.#run.isForward) await this.#lookAt(pending);
     } catch (error) {
       this.#run.fail(error);
     }
@@ -92,16 +101,24 @@ export class Waits {
       // Only one who has read every message may say that none came in time.
       await this.#run.readNews();
       if (this.#run.isForward && !pending.isSettling && !(await this.#takeSignal(pending, ask.signal)))
-        await this.#settle(pending, () => this.#run.record(call, "action", "refused", null, 1, undefined, { seenInbox: this.#run.inbox }));
+        await this.#settle(pending, () =>
+          this.#run.record(call, "action", "refused", null, 1, undefined, { seenInbox: this.#run.inbox }),
+        );
     }
   }
 
   async #takeSignal(pending: Pending, name: string): Promise<boolean> {
-    const signal = this.#run.signals.find((one) => one.name === name && one.takenBy === null && !this.#takenHere.has(one.signalId));
+    const signal = this.#run.signals.find(
+      (one) => one.name === name && one.takenBy === null && !this.#takenHere.has(one.signalId),
+    );
     if (signal === undefined) return false;
     this.#takenHere.add(signal.signalId);
     const { call } = pending;
-    await this.#settle(pending, () => this.#run.record(call, "action", "done", signal.payload, 1, undefined, { takes: [{ signalId: signal.signalId, step: call.step }] }));
+    await this.#settle(pending, () =>
+      this.#run.record(call, "action", "done", signal.payload, 1, undefined, {
+        takes: [{ signalId: signal.signalId, step: call.step }],
+      }),
+    );
     return true;
   }
 
@@ -110,16 +127,25 @@ export class Waits {
     if (found === undefined) return;
     const { id: childId, ending } = found;
     if (this.#run.isDead || pending.isSettling || (ending !== undefined && !isTerminal(ending.status))) return;
-    if (ending?.status === "completed") return this.#settle(pending, () => this.#run.record(pending.call, "action", "done", ending.result, 1, undefined));
+    if (ending?.status === "completed")
+      return this.#settle(pending, () => this.#run.record(pending.call, "action", "done", ending.result, 1, undefined));
     const error = this.#childError(childId, ending);
-    await this.#settle(pending, () => this.#run.record(pending.call, "action", "refused", this.#run.encodeError(error), 1, undefined));
+    await this.#settle(pending, () =>
+      this.#run.record(pending.call, "action", "refused", this.#run.encodeError(error), 1, undefined),
+    );
   }
 
   #childError(executionId: string, ending: Ending | undefined): StoredError {
     const state = ending === undefined ? "gone" : shownState(ending);
     const error = ending?.error == null ? null : this.#run.decodeError(ending.error);
     const why = error === null ? "" : `: ${error.message}`;
-    return { code: "CHILD_FAILED", message: `child ${executionId} ended as ${state}${why}`, details: { executionId, state, error }, retryable: false, effect: "unknown" };
+    return {
+      code: "CHILD_FAILED",
+      message: `child ${executionId} ended as ${state}${why}`,
+      details: { executionId, state, error },
+      retryable: false,
+      effect: "unknown",
+    };
   }
 
   async #settle(pending: Pending, record: () => Promise<string>): Promise<void> {
@@ -143,17 +169,23 @@ export class Waits {
     }
     if (row.state !== "done") return { kind: "timed-out" };
     const value = ask.read(this.#run.env.formats.signal.decode(row.body));
-    return ask.timeoutMs === null ? value : Promise.resolve(value).then((received) => ({ kind: "received", value: received }));
+    return ask.timeoutMs === null
+      ? value
+      : Promise.resolve(value).then((received) => ({ kind: "received", value: received }));
   }
 
   /** The instant recorded when the wait began, so that a wake for another reason neither ends nor lengthens it. */
   #dueAt(call: Call, lengthMs: number): number {
     const { env } = this.#run;
-    const recorded = this.#run.rows.get(call.step)?.get("due");
+    const recorded = this.#run.ledger.row(call.step, "due");
     if (recorded !== undefined) {
       const dueAt = env.formats.result.decode(recorded.body);
       if (typeof dueAt === "number") return dueAt;
-      throw new CatalogError("VALUE_CORRUPT", `expected the instant at which ${call.step} is due, found ${typeof dueAt}`, { step: call.step });
+      throw new CatalogError(
+        "VALUE_CORRUPT",
+        `expected the instant at which ${call.step} is due, found ${typeof dueAt}`,
+        { step: call.step },
+      );
     }
     const dueAt = env.clock.now() + lengthMs;
     if (lengthMs > env.suspendAfterMs) this.#run.noteDue(call, dueAt);
@@ -164,13 +196,4 @@ export class Waits {
     const { clock } = this.#run.env;
     return clock.after(Math.max(0, atMs - clock.now()), run);
   }
-}
-
-/** How a child stands; undefined when it is gone. */
-export async function endingOf(run: Run, child: StartedChild): Promise<{ readonly id: string; readonly ending: Ending | undefined }> {
-  const { reads } = run.env.store;
-  const ending = (await reads.outcomes([child.id])).get(child.id);
-  if (ending !== undefined || child.key === null) return { id: child.id, ending };
-  const newest = await reads.findByKey({ namespace: run.env.namespace, job: child.job, key: child.key });
-  return newest === null ? { id: child.id, ending } : { id: newest.id, ending: (await reads.outcomes([newest.id])).get(newest.id) };
 }

@@ -8,6 +8,7 @@
 //            was lost) are adopted when seen twice; held ones hear of cancel, messages and loss
 //   rescue   executions of workers whose lease is out
 //   wake     executions whose time has come
+
 import { CatalogError } from "../core/errors.ts";
 import type { Actor, Tasks } from "../core/ports.ts";
 import type { ClaimedExecution, Loaded } from "../core/store.ts";
@@ -81,7 +82,9 @@ export class Worker implements RunHost {
       this.poke();
     });
     this.#tasks.start("claim", (signal) => this.#claimLoop(signal));
-    this.#tasks.start("lease", (signal) => this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true));
+    this.#tasks.start("lease", (signal) =>
+      this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
+    );
     this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune()));
     this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
   }
@@ -102,7 +105,11 @@ export class Worker implements RunHost {
     }
     await Promise.allSettled([...this.#held.values()].map((run) => run.handBack()));
     await this.#tasks.stop();
-    await this.#env.store.workers.end(this.#id).catch((error: unknown) => this.#env.log.warn({ err: error }, "the lease could not be ended; it runs out by itself"));
+    await this.#env.store.workers
+      .end(this.#id)
+      .catch((error: unknown) =>
+        this.#env.log.warn({ err: error }, "the lease could not be ended; it runs out by itself"),
+      );
     this.#env.store.announce(this.#env.namespace, null);
   }
 
@@ -117,7 +124,8 @@ export class Worker implements RunHost {
 
   /** Room for one more that this process starts itself: the worker's id, or null. Give it back with `release`. */
   reserve(job: string, version: number): string | null {
-    if (this.#isStopping || this.#held.size + this.#reserved >= this.#options.concurrency || this.#isLeaseOut()) return null;
+    if (this.#isStopping || this.#held.size + this.#reserved >= this.#options.concurrency || this.#isLeaseOut())
+      return null;
     if (this.#env.registry.find(job, version) === undefined) return null;
     this.#reserved++;
     return this.#id;
@@ -183,7 +191,10 @@ export class Worker implements RunHost {
       if (claimedCount > 0) pauseMs = firstPollMs;
       if (this.#mayHaveWork && this.#hasRoom()) continue;
       // With room: until somebody announces work, or the next look. Without: until an execution leaves.
-      await this.#pause(signal, this.#hasRoom() ? pauseMs * (0.75 + this.#env.random.next() / 2) : this.#options.pollMs);
+      await this.#pause(
+        signal,
+        this.#hasRoom() ? pauseMs * (0.75 + this.#env.random.next() / 2) : this.#options.pollMs,
+      );
       if (!this.#mayHaveWork) {
         pauseMs = Math.min(this.#options.pollMs, pauseMs * 1.5);
         this.#mayHaveWork = true;
@@ -204,7 +215,12 @@ export class Worker implements RunHost {
     this.#mayHaveWork = false;
     if (this.#isLeaseOut() && !(await this.#renew())) return 0;
     const limit = Math.min(room, claimBatch);
-    const claimed = await this.#env.store.executions.claim({ namespace: this.#env.namespace, worker: this.#id, jobs: this.#env.registry.refs, limit });
+    const claimed = await this.#env.store.executions.claim({
+      namespace: this.#env.namespace,
+      worker: this.#id,
+      jobs: this.#env.registry.refs,
+      limit,
+    });
     await this.#beginAll(claimed);
     if (claimed.length === limit) this.#mayHaveWork = true;
     return claimed.length;
@@ -212,13 +228,21 @@ export class Worker implements RunHost {
 
   async #beginAll(claimed: readonly ClaimedExecution[]): Promise<void> {
     const known = claimed.filter((one) => one.token > 1 || one.inbox > 0);
-    const loaded: ReadonlyMap<string, Loaded> = known.length === 0 ? new Map() : await this.#insist(() => this.#env.store.executions.load(known.map((one) => one.id)));
+    const loaded: ReadonlyMap<string, Loaded> =
+      known.length === 0
+        ? new Map()
+        : await this.#insist(() => this.#env.store.executions.load(known.map((one) => one.id)));
     for (const one of claimed) this.#begin(one, loaded.get(one.id));
   }
 
   #begin(claimed: ClaimedExecution, loaded: Loaded | undefined): void {
     const definition = this.#env.registry.find(claimed.job, claimed.version);
-    if (definition === undefined) throw new CatalogError("INVARIANT", `claimed ${claimed.job} version ${claimed.version}, which is not registered here`, {});
+    if (definition === undefined)
+      throw new CatalogError(
+        "INVARIANT",
+        `claimed ${claimed.job} version ${claimed.version}, which is not registered here`,
+        {},
+      );
     this.#held.get(claimed.id)?.lose();
     const run = new Run(this.#env, this, claimed, definition, loaded);
     this.#held.set(claimed.id, run);
@@ -227,7 +251,10 @@ export class Worker implements RunHost {
 
   async #wakeDue(): Promise<void> {
     this.#isWakeDue = false;
-    const { wokenCount, nextInMs } = await this.#env.store.executions.wakeDue({ namespace: this.#env.namespace, limit: wakeBatch });
+    const { wokenCount, nextInMs } = await this.#env.store.executions.wakeDue({
+      namespace: this.#env.namespace,
+      limit: wakeBatch,
+    });
     if (wokenCount > 0) this.#mayHaveWork = true;
     if (wokenCount >= wakeBatch) this.#isWakeDue = true;
     if (nextInMs !== null) this.#wakeAt(nextInMs);
@@ -248,9 +275,18 @@ export class Worker implements RunHost {
     const room = this.#options.concurrency - this.#held.size - this.#reserved;
     if (room <= 0 || this.#isStopping || this.#env.registry.refs.length === 0) return;
     const limit = Math.min(room, rescueBatch);
-    const { claimed, parked } = await this.#env.store.executions.rescue({ namespace: this.#env.namespace, worker: this.#id, jobs: this.#env.registry.refs, limit, maxCrashes: this.#options.maxCrashes });
+    const { claimed, parked } = await this.#env.store.executions.rescue({
+      namespace: this.#env.namespace,
+      worker: this.#id,
+      jobs: this.#env.registry.refs,
+      limit,
+      maxCrashes: this.#options.maxCrashes,
+    });
     for (const id of parked) {
-      this.#env.log.error({ executionId: id, code: "NO_PROGRESS" }, "execution parked: it was taken over again and again without a new record");
+      this.#env.log.error(
+        { executionId: id, code: "NO_PROGRESS" },
+        "execution parked: it was taken over again and again without a new record",
+      );
       this.#env.engagements.hint(id);
     }
     if (claimed.length > 0) this.#env.log.info({ count: claimed.length }, "took over executions whose worker is gone");
@@ -260,7 +296,15 @@ export class Worker implements RunHost {
 
   async #register(): Promise<void> {
     const sentAt = this.#env.clock.monotonicMs();
-    await this.#insist(() => this.#env.store.workers.register({ id: this.#id, name: this.#options.name, namespace: this.#env.namespace, leaseMs: this.#options.leaseMs, jobs: this.#env.registry.refs }));
+    await this.#insist(() =>
+      this.#env.store.workers.register({
+        id: this.#id,
+        name: this.#options.name,
+        namespace: this.#env.namespace,
+        leaseMs: this.#options.leaseMs,
+        jobs: this.#env.registry.refs,
+      }),
+    );
     this.#renewedAt = sentAt;
   }
 
@@ -288,7 +332,12 @@ export class Worker implements RunHost {
     this.#orphansSeen = orphans;
     if (abandoned.length > 0) {
       this.#env.log.warn({ count: abandoned.length }, "adopted executions whose claim was answered to nobody");
-      await this.#beginAll(await this.#env.store.workers.adopt({ worker: this.#id, orphans: abandoned.map(([executionId, token]) => ({ executionId, token })) }));
+      await this.#beginAll(
+        await this.#env.store.workers.adopt({
+          worker: this.#id,
+          orphans: abandoned.map(([executionId, token]) => ({ executionId, token })),
+        }),
+      );
     }
     if (sweepHeld.length > 0) {
       const leases = sweepHeld.flatMap((id) => this.#held.get(id)?.lease ?? []);
@@ -299,7 +348,13 @@ export class Worker implements RunHost {
   /** True when the lease is live again. A worker whose row is gone starts anew under another id. */
   async #renew(): Promise<boolean> {
     const sentAt = this.#env.clock.monotonicMs();
-    if (await this.#env.store.workers.renew({ id: this.#id, leaseMs: this.#options.leaseMs, jobs: this.#env.registry.refs })) {
+    if (
+      await this.#env.store.workers.renew({
+        id: this.#id,
+        leaseMs: this.#options.leaseMs,
+        jobs: this.#env.registry.refs,
+      })
+    ) {
       this.#renewedAt = sentAt;
       return true;
     }
@@ -317,13 +372,19 @@ export class Worker implements RunHost {
 
   async #prune(): Promise<void> {
     for (;;) {
-      const { executionCount, keyCount } = await this.#env.store.executions.prune({ namespace: this.#env.namespace, limit: pruneBatch });
+      const { executionCount, keyCount } = await this.#env.store.executions.prune({
+        namespace: this.#env.namespace,
+        limit: pruneBatch,
+      });
       if (executionCount < pruneBatch && keyCount < pruneBatch) return;
     }
   }
 
   async #reportUnserved(): Promise<void> {
-    for (const { job, version, count } of await this.#env.store.workers.unserved({ namespace: this.#env.namespace, olderThanMs: unservedAfterMs }))
+    for (const { job, version, count } of await this.#env.store.workers.unserved({
+      namespace: this.#env.namespace,
+      olderThanMs: unservedAfterMs,
+    }))
       this.#env.log.warn({ job, version, count }, "executions wait, and no live worker has this job and version");
   }
 

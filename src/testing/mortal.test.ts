@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AnyJob, type App, job, makegood, participant, type Store } from "makegood";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
 import { type Mortal, mortal } from "makegood/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 let folder: string;
 let ends: (() => unknown)[] = [];
@@ -77,7 +77,8 @@ describe("a mortal store", () => {
     const calls: string[] = [];
     const book = participant("book", nodeSqlite(db));
     const place = job("place", {}, async (ctx) => {
-      const note = (what: string) => (tx: DatabaseSync) => void tx.prepare("INSERT INTO book VALUES (?, ?)").run(current, what);
+      const note = (what: string) => (tx: DatabaseSync) =>
+        void tx.prepare("INSERT INTO book VALUES (?, ?)").run(current, what);
       await ctx.tx(book, "first", { run: note("first"), compensate: note("undo first") });
       await ctx.step("call", { run: ({ key }) => void calls.push(key), compensate: () => {} });
       await ctx.tx(book, "second", { run: note("second"), compensate: note("undo second") });
@@ -109,7 +110,8 @@ describe("a mortal store", () => {
       }
       const app = survivor(place);
       await app.run();
-      for (const { id } of await app.list({ job: "place", statuses: ["ready", "running"] })) expect((await app.execution(id).outcome()).state).toBe("completed");
+      for (const { id } of await app.list({ job: "place", statuses: ["ready", "running"] }))
+        expect((await app.execution(id).outcome()).state).toBe("completed");
       await app.stop({ graceMs: 0 });
       const rows = db.prepare("SELECT what FROM book WHERE run = ? ORDER BY rowid").all(killAt);
       expect([[], ["first", "second"]]).toContainEqual(rows.map((row) => row["what"]));

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
 import { job, NonRetryableError } from "makegood";
+import { expect, it } from "vitest";
 import * as z from "zod";
 import { describeEngine } from "./harness.ts";
 
@@ -33,7 +33,11 @@ describeEngine("an execution", (newScene) => {
   it("hands the function the schema's output, and stores the input", async () => {
     const scene = newScene();
     const seen: unknown[] = [];
-    const place = job("place", { input: Order, key: (o) => o.id }, async (_ctx, input) => void seen.push(input.at.getTime()));
+    const place = job(
+      "place",
+      { input: Order, key: (o) => o.id },
+      async (_ctx, input) => void seen.push(input.at.getTime()),
+    );
     const app = scene.app({}, place);
     await app.run();
     await (await app.start(place, order)).result();
@@ -59,7 +63,11 @@ describeEngine("an execution", (newScene) => {
   it("is answered by its key, whatever became of it", async () => {
     const scene = newScene();
     let runs = 0;
-    const once = job("once", { input: z.object({ id: z.string(), n: z.number() }), key: (o) => o.id }, async () => ++runs);
+    const once = job(
+      "once",
+      { input: z.object({ id: z.string(), n: z.number() }), key: (o) => o.id },
+      async () => ++runs,
+    );
     const app = scene.app({}, once);
     await app.run();
     const first = await app.start(once, { id: "k", n: 1 });
@@ -68,7 +76,9 @@ describeEngine("an execution", (newScene) => {
     expect(again).toMatchObject({ id: first.id, isNew: false, round: 0 });
     expect(await again.result()).toBe(1);
     await expect(app.start(once, { id: "k", n: 2 })).rejects.toMatchObject({ code: "KEY_INPUT_MISMATCH" });
-    await expect(app.start(once, { id: "k", n: 1 }, { ifExists: "refuse" })).rejects.toMatchObject({ code: "KEY_EXISTS" });
+    await expect(app.start(once, { id: "k", n: 1 }, { ifExists: "refuse" })).rejects.toMatchObject({
+      code: "KEY_EXISTS",
+    });
     expect(runs).toBe(1);
   });
 
@@ -104,8 +114,20 @@ describeEngine("an execution", (newScene) => {
     const app = scene.app({}, fail);
     await app.run();
     const execution = await app.start(fail, undefined);
-    expect(await execution.outcome()).toEqual({ state: "failed", error: { code: "NO_ACCOUNT", message: "no such account", details: { account: 7 }, retryable: false, effect: "unknown" } });
-    await expect(execution.result()).rejects.toMatchObject({ code: "EXECUTION_NOT_SUCCESSFUL", details: { state: "failed" } });
+    expect(await execution.outcome()).toEqual({
+      state: "failed",
+      error: {
+        code: "NO_ACCOUNT",
+        message: "no such account",
+        details: { account: 7 },
+        retryable: false,
+        effect: "unknown",
+      },
+    });
+    await expect(execution.result()).rejects.toMatchObject({
+      code: "EXECUTION_NOT_SUCCESSFUL",
+      details: { state: "failed" },
+    });
   });
 
   it("retries a step by its policy, with one key and rising attempts", async () => {
@@ -135,7 +157,12 @@ describeEngine("an execution", (newScene) => {
     const aborted: string[] = [];
     const slow = job("slow", {}, async (ctx) =>
       ctx.step("call", {
-        run: ({ attempt, signal }) => (attempt === 2 ? "ok" : new Promise<string>(() => signal.addEventListener("abort", () => aborted.push((signal.reason as { code: string }).code)))),
+        run: ({ attempt, signal }) =>
+          attempt === 2
+            ? "ok"
+            : new Promise<string>(() =>
+                signal.addEventListener("abort", () => aborted.push((signal.reason as { code: string }).code)),
+              ),
         timeout: 30,
         retry: { backoff: { initial: 1, max: 1 } },
         irreversible: "test",
@@ -169,7 +196,9 @@ describeEngine("an execution", (newScene) => {
       const seen: unknown[] = [];
       for (const n of [1, 2]) seen.push(await ctx.step(["n", n], { run: () => n, irreversible: "test" }));
       await ctx.step("same", { run: () => 1, irreversible: "test" });
-      await ctx.step("same", { run: () => 2, irreversible: "test" }).catch((error: { code: string }) => seen.push(error.code));
+      await ctx
+        .step("same", { run: () => 2, irreversible: "test" })
+        .catch((error: { code: string }) => seen.push(error.code));
       return seen;
     });
     const app = scene.app({}, twice);
@@ -196,12 +225,21 @@ describeEngine("an execution", (newScene) => {
   it("shows no marked value in errors, logs or history", async () => {
     const scene = newScene();
     const lines: string[] = [];
-    const log = { debug() {}, info: (fields: object, text: string) => lines.push(JSON.stringify([fields, text])), warn() {}, error() {} };
+    const log = {
+      debug() {},
+      info: (fields: object, text: string) => lines.push(JSON.stringify([fields, text])),
+      warn() {},
+      error() {},
+    };
     const secret = "4111-1111-1111-1111";
-    const pay = job("pay", { input: z.object({ card: z.object({ number: z.string() }), to: z.string() }), redact: ["card.number"] }, async (ctx, { card }) => {
-      ctx.log.info({ card: card.number }, `charging ${card.number}`);
-      throw new NonRetryableError(`card ${card.number} was declined`);
-    });
+    const pay = job(
+      "pay",
+      { input: z.object({ card: z.object({ number: z.string() }), to: z.string() }), redact: ["card.number"] },
+      async (ctx, { card }) => {
+        ctx.log.info({ card: card.number }, `charging ${card.number}`);
+        throw new NonRetryableError(`card ${card.number} was declined`);
+      },
+    );
     const app = scene.app({ log }, pay);
     await app.run();
     const execution = await app.start(pay, { card: { number: secret }, to: "shop" });

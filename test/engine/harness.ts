@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { type AnyJob, type App, type AppOptions, makegood, participant, type Store } from "makegood";
+import { nodeSqlite, sqlite } from "makegood/sqlite";
 import pg from "pg";
 import { afterEach, describe } from "vitest";
-import { type App, type AnyJob, type AppOptions, makegood, participant, type Store } from "makegood";
-import { nodeSqlite, sqlite } from "makegood/sqlite";
 import { describeWithPostgres } from "../services/describe.ts";
 import { createDatabase } from "../services/postgres.ts";
 
@@ -20,8 +20,15 @@ export interface Scene {
   /** A participant in another database. */
   far(name?: string): Promise<AnyBook>;
 }
-// biome-ignore lint/suspicious/noExplicitAny: synchronous and asynchronous clients behind one face; their types have tests of their own
-export type AnyBook = { readonly on: any; add(tx: any, what: string): any; read(): Promise<readonly string[]>; readonly raw: RawTransactions };
+/** Synchronous and asynchronous clients behind one face; their types have tests of their own. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Any = any;
+export type AnyBook = {
+  readonly on: Any;
+  add(tx: Any, what: string): Any;
+  read(): Promise<readonly string[]>;
+  readonly raw: RawTransactions;
+};
 
 /** The client's own way to a transaction, as an application would use it. */
 export interface RawTransactions {
@@ -57,16 +64,32 @@ function sqliteScenes(): () => Scene {
       return {
         on,
         add: (tx: DatabaseSync, what: string) => void tx.prepare("INSERT INTO book (what) VALUES (?)").run(what),
-        read: async () => db.prepare("SELECT what FROM book ORDER BY n").all().map((row) => String(row["what"])),
-        raw: { begin: async () => (db.exec("BEGIN IMMEDIATE"), db), commit: async () => db.exec("COMMIT"), rollback: async () => db.exec("ROLLBACK") },
+        read: async () =>
+          db
+            .prepare("SELECT what FROM book ORDER BY n")
+            .all()
+            .map((row) => String(row["what"])),
+        raw: {
+          begin: async () => {
+            db.exec("BEGIN IMMEDIATE");
+            return db;
+          },
+          commit: async () => db.exec("COMMIT"),
+          rollback: async () => db.exec("ROLLBACK"),
+        },
       };
     };
-    return scene(ends, () => sqlite(file), async () => {
-      const store = sqlite(file);
-      await store.open();
-      await store.close();
-      return book(file, "own");
-    }, (name) => book(join(dir, `${name}.db`), name));
+    return scene(
+      ends,
+      () => sqlite(file),
+      async () => {
+        const store = sqlite(file);
+        await store.open();
+        await store.close();
+        return book(file, "own");
+      },
+      (name) => book(join(dir, `${name}.db`), name),
+    );
   };
 }
 
@@ -98,8 +121,10 @@ function postgresScenes(url: () => string): () => Scene {
       await on.migrate();
       return {
         on,
-        add: async (tx: pg.PoolClient, what: string) => void (await tx.query("INSERT INTO book (what) VALUES ($1)", [what])),
-        read: async () => (await pool.query("SELECT what FROM book ORDER BY n")).rows.map((row: { what: string }) => row.what),
+        add: async (tx: pg.PoolClient, what: string) =>
+          void (await tx.query("INSERT INTO book (what) VALUES ($1)", [what])),
+        read: async () =>
+          (await pool.query("SELECT what FROM book ORDER BY n")).rows.map((row: { what: string }) => row.what),
         raw: {
           begin: async () => {
             const client = await pool.connect();
@@ -144,19 +169,34 @@ function lazyPostgres(pool: () => Promise<pg.Pool>): Store {
       if (name === "kind") return "postgres";
       if (name === "flushLanes") return 2;
       if (name === "close") return async () => {};
-      return new Proxy({}, { get: (__, method) => (...args: unknown[]) => (Reflect.get(Reflect.get(inner ?? {}, name), method) as (...a: unknown[]) => unknown)(...args) });
+      return new Proxy(
+        {},
+        {
+          get:
+            (__, method) =>
+            (...args: unknown[]) =>
+              (Reflect.get(Reflect.get(inner ?? {}, name), method) as (...a: unknown[]) => unknown)(...args),
+        },
+      );
     },
   });
 }
 
-function scene(ends: (() => unknown)[], store: () => Store, own: () => Promise<AnyBook>, far: (name: string) => Promise<AnyBook>): Scene {
+function scene(
+  ends: (() => unknown)[],
+  store: () => Store,
+  own: () => Promise<AnyBook>,
+  far: (name: string) => Promise<AnyBook>,
+): Scene {
   return {
     store,
     app(options = {}, ...jobs) {
       const app = makegood({ store: store(), ...quick, log: quietLog, ...options });
       app.register(...jobs);
       // An app whose store is dead takes its time to give up.
-      ends.push(() => Promise.race([app.stop({ graceMs: 0 }), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]));
+      ends.push(() =>
+        Promise.race([app.stop({ graceMs: 0 }), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]),
+      );
       return app;
     },
     own,
@@ -164,7 +204,12 @@ function scene(ends: (() => unknown)[], store: () => Store, own: () => Promise<A
   };
 }
 
-export const quietLog = { debug() {}, info() {}, warn() {}, error: (fields: object, message: string) => logged.push([message, fields]) };
+export const quietLog = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (fields: object, message: string) => logged.push([message, fields]),
+};
 /** Errors that the engine logged; a test that expects none can look. */
 export const logged: [string, object][] = [];
 

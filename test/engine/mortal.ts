@@ -1,2 +1,2 @@
 // Death inside one process: part of the package, since users test their jobs with it too.
-export { type Mortal, mortal } from "../../src/testing.ts";
+export { mortal } from "../../src/testing.ts";

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
 import { job, NonRetryableError, RefusedError, type UndoInfo } from "makegood";
+import { expect, it } from "vitest";
 import * as z from "zod";
 import { type AnyBook, describeEngine } from "./harness.ts";
 
@@ -54,12 +54,21 @@ describeEngine("a saga", (newScene) => {
     const app = scene.app({}, place);
     await app.run();
     const execution = await app.start(place, { id: "1" });
-    expect(await execution.outcome()).toMatchObject({ state: "compensated", error: { code: "REFUSED", message: "no" } });
+    expect(await execution.outcome()).toMatchObject({
+      state: "compensated",
+      error: { code: "REFUSED", message: "no" },
+    });
     expect(list).toEqual(["one", "two:1", "two:2", "undo two:2 done", "undo two:1 done", "undo one done"]);
     expect(await own.read()).toEqual(["own", "undo own"]);
     expect(await far.read()).toEqual(["far", "undo far"]);
     const { journal } = await app.history(execution.id);
-    expect(journal.filter((row) => row.role === "compensation").map((row) => row.step)).toEqual(["two:2", "two:1", "one", "far", "own"]);
+    expect(journal.filter((row) => row.role === "compensation").map((row) => row.step)).toEqual([
+      "two:2",
+      "two:1",
+      "one",
+      "far",
+      "own",
+    ]);
   });
 
   it("compensates a step whose outcome is unknown, and says so", async () => {
@@ -71,7 +80,8 @@ describeEngine("a saga", (newScene) => {
           list.push(key);
           throw new NonRetryableError("gone");
         },
-        compensate: ({ outcome, actionKey, key }) => void list.push(outcome, String(actionKey === list[0]), String(key !== actionKey)),
+        compensate: ({ outcome, actionKey, key }) =>
+          void list.push(outcome, String(actionKey === list[0]), String(key !== actionKey)),
       });
     });
     const app = scene.app({}, place);
@@ -152,14 +162,18 @@ describeEngine("a saga", (newScene) => {
     await app.run();
     const execution = await app.start(place, undefined);
     expect(await execution.outcome()).toMatchObject({ state: "parked" });
-    expect(await app.incidents()).toMatchObject([{ executionId: execution.id, code: "ATTEMPTS_EXHAUSTED", step: "send", error: { message: "smtp down" } }]);
+    expect(await app.incidents()).toMatchObject([
+      { executionId: execution.id, code: "ATTEMPTS_EXHAUSTED", step: "send", error: { message: "smtp down" } },
+    ]);
     await expect(app.cancel(execution.id)).rejects.toMatchObject({ code: "EXECUTION_STATE" });
     isBroken = false;
     await app.retry(execution.id, { actor: { kind: "user", id: "ann" }, note: "server is back" });
     await execution.result();
     expect(list).toEqual(["one", "sent"]);
     expect(await app.incidents()).toEqual([]);
-    expect((await app.history(execution.id)).audit).toMatchObject([{ actor: { kind: "user", id: "ann" }, note: "server is back" }]);
+    expect((await app.history(execution.id)).audit).toMatchObject([
+      { actor: { kind: "user", id: "ann" }, note: "server is back" },
+    ]);
   });
 
   it("parks when a compensation fails for good; settled by hand it goes on", async () => {
@@ -184,11 +198,21 @@ describeEngine("a saga", (newScene) => {
     expect(await execution.outcome()).toMatchObject({ state: "parked" });
     expect(list).toEqual(["one", "undo stuck fails", "undo stuck fails"]);
     expect(await app.incidents()).toMatchObject([{ code: "COMPENSATION_FAILED", step: "stuck" }]);
-    await app.settleStep(execution.id, "stuck", { role: "compensation", outcome: "done" }, { actor: { kind: "user", id: "bo" } });
+    await app.settleStep(
+      execution.id,
+      "stuck",
+      { role: "compensation", outcome: "done" },
+      { actor: { kind: "user", id: "bo" } },
+    );
     await app.resume(execution.id);
-    await expect(execution.result()).rejects.toMatchObject({ code: "EXECUTION_NOT_SUCCESSFUL", details: { state: "compensated" } });
+    await expect(execution.result()).rejects.toMatchObject({
+      code: "EXECUTION_NOT_SUCCESSFUL",
+      details: { state: "compensated" },
+    });
     expect(list.at(-1)).toBe("undo one done");
-    const settled = (await app.history(execution.id)).journal.find((row) => row.step === "stuck" && row.role === "compensation");
+    const settled = (await app.history(execution.id)).journal.find(
+      (row) => row.step === "stuck" && row.role === "compensation",
+    );
     expect(settled?.actor).toBe("user:bo");
   });
 
@@ -215,7 +239,10 @@ describeEngine("a saga", (newScene) => {
     expect(second).toMatchObject({ isNew: true, round: 1 });
     expect(await second.result()).toBe(1);
     expect(new Set(keys).size).toBe(2);
-    expect(await app.start(place, { id: "k" }, { ifExists: "restart-failed" })).toMatchObject({ id: second.id, isNew: false });
+    expect(await app.start(place, { id: "k" }, { ifExists: "restart-failed" })).toMatchObject({
+      id: second.id,
+      isNew: false,
+    });
     expect((await first.outcome()).state).toBe("compensated");
   });
 
@@ -265,7 +292,10 @@ describeEngine("a saga", (newScene) => {
     });
     const app = scene.app({}, place);
     await app.run();
-    expect(await (await app.start(place, undefined)).outcome()).toMatchObject({ state: "timed-out", error: { code: "TIMED_OUT" } });
+    expect(await (await app.start(place, undefined)).outcome()).toMatchObject({
+      state: "timed-out",
+      error: { code: "TIMED_OUT" },
+    });
     expect(list).toEqual(["one", "undo one done"]);
   });
 
@@ -293,7 +323,11 @@ describeEngine("TCC", (newScene) => {
     const place = job("place", { retry: quick }, async (ctx) => {
       await ctx.tcc(own.on, "own", branch(own) as never);
       await ctx.tcc(far.on, "far", branch(far) as never);
-      await ctx.tcc("remote", { try: () => void list.push("try"), confirm: () => void list.push("confirm"), cancel: () => void list.push("cancel") });
+      await ctx.tcc("remote", {
+        try: () => void list.push("try"),
+        confirm: () => void list.push("confirm"),
+        cancel: () => void list.push("cancel"),
+      });
       list.push("returned");
       return 5;
     });
@@ -322,7 +356,10 @@ describeEngine("TCC", (newScene) => {
     });
     const app = scene.app({}, place);
     await app.run();
-    expect(await (await app.start(place, undefined)).outcome()).toMatchObject({ state: "compensated", error: { message: "no funds" } });
+    expect(await (await app.start(place, undefined)).outcome()).toMatchObject({
+      state: "compensated",
+      error: { message: "no funds" },
+    });
     expect(list).toEqual([]);
     expect(await own.read()).toEqual(["try", "cancel try"]);
     expect(await far.read()).toEqual(["try", "cancel try"]);
@@ -332,7 +369,9 @@ describeEngine("TCC", (newScene) => {
     const scene = newScene();
     const place = job("place", { retry: quick }, async (ctx) => {
       await ctx.pivot();
-      return ctx.tcc("late", { try: () => 1, confirm: () => {}, cancel: () => {} }).catch((error: { code: string }) => error.code);
+      return ctx
+        .tcc("late", { try: () => 1, confirm: () => {}, cancel: () => {} })
+        .catch((error: { code: string }) => error.code);
     });
     const app = scene.app({}, place);
     await app.run();

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
 import { job, NonRetryableError, signal } from "makegood";
+import { expect, it } from "vitest";
 import * as z from "zod";
 import { describeEngine } from "./harness.ts";
 
@@ -38,7 +38,9 @@ describeEngine("waiting", (newScene) => {
     await client.signal(execution.id, Paid, { pence: 2 }, { signalId: "b" });
     expect(await execution.result()).toEqual([1, 2]);
     await expect(client.signal(execution.id, Paid, { pence: 3 })).rejects.toMatchObject({ code: "SIGNAL_REFUSED" });
-    await expect(client.signal(execution.id, Paid, { pence: "x" } as never)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+    await expect(client.signal(execution.id, Paid, { pence: "x" } as never)).rejects.toMatchObject({
+      code: "INPUT_INVALID",
+    });
   });
 
   it("times out when nobody signals, and leaves a late signal to the next wait", async () => {
@@ -65,7 +67,9 @@ describeEngine("waiting", (newScene) => {
     const parent = job("parent", {}, async (ctx) => {
       const one = await ctx.start(child, { n: 1 });
       const two = await ctx.start(child, { n: 2 });
-      const failed = await two.result().catch((error: { code: string; details: { state: string } }) => [error.code, error.details.state]);
+      const failed = await two
+        .result()
+        .catch((error: { code: string; details: { state: string } }) => [error.code, error.details.state]);
       return [await one.result(), failed, one.isNew];
     });
     const app = scene.app({}, parent, child);
@@ -130,13 +134,17 @@ describeEngine("concurrency", (newScene) => {
     const scene = newScene();
     const running = new Map<string, number>();
     const order: string[] = [];
-    const move = job("move", { input: one, concurrency: { strategy: "serial", key: (o) => o.account } }, async (ctx, { id, account }) => {
-      running.set(account, (running.get(account) ?? 0) + 1);
-      expect(running.get(account)).toBe(1);
-      await ctx.step("work", { run: () => new Promise((resolve) => setTimeout(resolve, 5)), irreversible: "test" });
-      running.set(account, 0);
-      order.push(id);
-    });
+    const move = job(
+      "move",
+      { input: one, concurrency: { strategy: "serial", key: (o) => o.account } },
+      async (ctx, { id, account }) => {
+        running.set(account, (running.get(account) ?? 0) + 1);
+        expect(running.get(account)).toBe(1);
+        await ctx.step("work", { run: () => new Promise((resolve) => setTimeout(resolve, 5)), irreversible: "test" });
+        running.set(account, 0);
+        order.push(id);
+      },
+    );
     const app = scene.app({}, move);
     await app.run();
     const all = [];

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
 import { job } from "makegood";
+import { expect, it } from "vitest";
 import * as z from "zod";
 import { type AnyBook, describeEngine } from "./harness.ts";
 import { mortal } from "./mortal.ts";
@@ -13,7 +13,10 @@ describeEngine("a worker", (newScene) => {
     let hangs = true;
     const place = job("place", {}, async (ctx) => {
       await ctx.step("one", { run: () => void list.push("one"), ...never });
-      await ctx.step("two", { run: () => (hangs ? new Promise(() => list.push("hangs")) : void list.push("two")), ...never });
+      await ctx.step("two", {
+        run: () => (hangs ? new Promise(() => list.push("hangs")) : void list.push("two")),
+        ...never,
+      });
       return list.length;
     });
     const dying = mortal(scene.store());
@@ -83,7 +86,13 @@ describeEngine("a worker", (newScene) => {
     const seen: number[] = [];
     let hangs = true;
     const place = job("place", {}, async (ctx) => {
-      await ctx.step("one", { run: ({ attempt }) => (seen.push(attempt), hangs ? new Promise(() => {}) : attempt), ...never });
+      await ctx.step("one", {
+        run: ({ attempt }) => {
+          seen.push(attempt);
+          return hangs ? new Promise(() => {}) : attempt;
+        },
+        ...never,
+      });
     });
     const first = scene.app({ workerName: "a", lease: "30s" }, place);
     await first.run();
@@ -101,7 +110,9 @@ describeEngine("a worker", (newScene) => {
 
   it("lets what runs end before it stops", async () => {
     const scene = newScene();
-    const place = job("place", {}, async (ctx) => ctx.step("one", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 100, "done")), ...never }));
+    const place = job("place", {}, async (ctx) =>
+      ctx.step("one", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 100, "done")), ...never }),
+    );
     const app = scene.app({}, place);
     await app.run();
     const { id } = await app.start(place, undefined);
@@ -114,7 +125,10 @@ describeEngine("a worker", (newScene) => {
     const list: string[] = [];
     const place = job("place", { attemptTimeout: "1500ms", retry: { maxAttempts: 1 } }, async (ctx) => {
       await ctx.step("one", { run: () => void list.push("one"), compensate: () => void list.push("undo one") });
-      await ctx.step("hangs", { run: () => new Promise(() => list.push("hangs")), compensate: ({ outcome }) => void list.push(`undo hangs ${outcome}`) });
+      await ctx.step("hangs", {
+        run: () => new Promise(() => list.push("hangs")),
+        compensate: ({ outcome }) => void list.push(`undo hangs ${outcome}`),
+      });
     });
     const app = scene.app({ lease: "1s" }, place);
     await app.run();
@@ -180,7 +194,9 @@ describeEngine("a start inside the caller's transaction", (newScene) => {
     const scene = newScene();
     const far = await scene.far();
     const app = scene.app({}, place);
-    await expect(inTransaction(far, (tx) => app.start(place, "A", { in: [far.on, tx] as never }))).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    await expect(
+      inTransaction(far, (tx) => app.start(place, "A", { in: [far.on, tx] as never })),
+    ).rejects.toMatchObject({ code: "OPTION_INVALID" });
   });
 });
 

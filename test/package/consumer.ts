@@ -30,7 +30,13 @@ const longestMs = 60_000;
 /** Runs a command to its end. Does not judge it. */
 export function run(command: string, args: readonly string[], { cwd, env = {}, watch }: RunOptions): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], shell: isWindows && !command.endsWith(".exe"), timeout: longestMs });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: isWindows && !command.endsWith(".exe"),
+      timeout: longestMs,
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
@@ -48,7 +54,9 @@ export async function succeed(command: string, args: readonly string[], options:
   const ended = await run(command, args, options);
   if (ended.code === 0) return ended.stdout;
   const why = ended.signal ?? `exit code ${ended.code}`;
-  throw new Error(`Expected success of ${basename(command)} ${args.join(" ")}, found ${why}\n${ended.stdout}\n${ended.stderr}`);
+  throw new Error(
+    `Expected success of ${basename(command)} ${args.join(" ")}, found ${why}\n${ended.stdout}\n${ended.stderr}`,
+  );
 }
 
 export interface Consumer {
@@ -66,9 +74,12 @@ export interface Consumer {
 export async function pack(folder: string): Promise<string> {
   const source = join(folder, "source");
   mkdirSync(source);
-  for (const file of new Set([...published, ...buildSettings, "src"])) cpSync(join(root, file), join(source, file), { recursive: true });
+  for (const file of new Set([...published, ...buildSettings, "src"]))
+    cpSync(join(root, file), join(source, file), { recursive: true });
   symlinkSync(tools, join(source, "node_modules"), "junction");
-  await succeed(process.execPath, [join(tools, "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], { cwd: source });
+  await succeed(process.execPath, [join(tools, "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], {
+    cwd: source,
+  });
   await succeed(npm, ["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", folder], { cwd: source });
   const name = readdirSync(folder).find((it) => it.endsWith(".tgz"));
   if (name === undefined) throw new Error("Expected npm pack to write a tarball, found none");
@@ -93,7 +104,10 @@ export async function createConsumer(): Promise<Consumer> {
   try {
     const tarball = await pack(packed);
     write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }));
-    await succeed(npm, ["install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", tarball], { cwd: project, env: { npm_config_cache: join(folder, "npm-cache") } });
+    await succeed(npm, ["install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", tarball], {
+      cwd: project,
+      env: { npm_config_cache: join(folder, "npm-cache") },
+    });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -108,7 +122,8 @@ export async function createConsumer(): Promise<Consumer> {
         symlinkSync(join(tools, name), place, "junction");
       }
     },
-    node: (file, options = {}) => run(process.execPath, ["--disable-warning=ExperimentalWarning", file], { cwd: project, ...options }),
+    node: (file, options = {}) =>
+      run(process.execPath, ["--disable-warning=ExperimentalWarning", file], { cwd: project, ...options }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -41,8 +41,6 @@ function optionTable(
   return table([heading, "Type", "Meaning"], rows);
 }
 
-const isData = ({ type }: Member): boolean => !type.includes("=>");
-
 /** The properties of an interface, each with its docstring. */
 export function membersOf(file: string, interfaceName: string): readonly Member[] {
   const text = readFileSync(join(root, file), "utf8");

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { job } from "makegood";
+import { parseSync } from "oxc-parser";
 import { describe, expect, it } from "vitest";
 import { defaultJobSettings } from "../../src/core/define.ts";
 import { formatMs } from "../../src/core/duration.ts";
@@ -36,7 +37,10 @@ describe("the tables of the documentation", () => {
   it("are all used, and each has an end", () => {
     const used = new Set(pages.flatMap((page) => [...read(page).matchAll(tableBlock)].map((match) => match[2])));
     expect([...used].sort()).toEqual(Object.keys(tables).sort());
-    for (const page of pages) expect(read(page).match(/^<!-- table: /gm)?.length ?? 0, page).toBe(read(page).match(/^<!-- end -->$/gm)?.length ?? 0);
+    for (const page of pages)
+      expect(read(page).match(/^<!-- table: /gm)?.length ?? 0, page).toBe(
+        read(page).match(/^<!-- end -->$/gm)?.length ?? 0,
+      );
   });
 
   it("names every job option, with the defaults that are set", () => {
@@ -58,7 +62,8 @@ describe("the tables of the documentation", () => {
   it("names every member of the context", () => {
     const jobs = read("docs/jobs.md");
     const methods = ["tx", "step", "attempt", "tcc", "pivot", "sleep", "waitFor", "start", "random", "progress"];
-    for (const name of [...membersOf("src/core/job.ts", "Context").map((it) => it.name), ...methods]) expect(jobs, name).toMatch(new RegExp(`\`${name}[\`(]`));
+    for (const name of [...membersOf("src/core/job.ts", "Context").map((it) => it.name), ...methods])
+      expect(jobs, name).toMatch(new RegExp(`\`${name}[\`(]`));
   });
 
   it("gives the defaults of a retry policy as they are set", () => {
@@ -95,13 +100,22 @@ describe("the pages", () => {
     // `path/to/file.ts` alone, or followed by titles of tests in it: `file.ts` "title"; "another".
     for (const [, file = "", titles = ""] of read(page).matchAll(/`((?:src|test)\/[\w./-]+\.ts)`((?:;? "[^"]+")*)/g)) {
       expect(existsSync(join(root, file)), `${page}: ${file}`).toBe(true);
-      for (const [, title = ""] of titles.matchAll(/"([^"]+)"/g)) expect(read(file).includes(title), `${page}: ${file} "${title}"`).toBe(true);
+      for (const [, title = ""] of titles.matchAll(/"([^"]+)"/g))
+        expect(read(file).includes(title), `${page}: ${file} "${title}"`).toBe(true);
     }
   });
 
   it.each(pages)("%s names no path of this machine", (page) => {
     expect(read(page)).not.toMatch(/(?<![\w.])\/(?:work|root|home|tmp|usr|Users)\//);
     expect(read(page)).not.toContain(`${root}/`);
+  });
+
+  it.each(pages)("%s shows TypeScript that parses", (page) => {
+    for (const [, text = ""] of read(page).matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+      // What is no program is a part of a job's function.
+      const source = /^import /m.test(text) ? text : `async () => {\n${text}};`;
+      expect(parseSync("block.ts", source).errors.map((it) => it.message)).toEqual([]);
+    }
   });
 
   it("have a record for each decision, numbered without gaps", () => {

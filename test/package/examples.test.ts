@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase } from "../services/postgres.ts";
 import { describeWithPostgres } from "../services/describe.ts";
+import { createDatabase } from "../services/postgres.ts";
 import { type Consumer, createConsumer } from "./consumer.ts";
 import { root } from "./doc-tables.ts";
 
@@ -60,7 +60,11 @@ const needsPostgres = (example: string): boolean => example.startsWith("postgres
 
 describe("the examples", () => {
   it("are all run here", () => {
-    expect(readdirSync(folder).filter((file) => file.endsWith(".ts")).sort()).toEqual(Object.keys(printed).sort());
+    expect(
+      readdirSync(folder)
+        .filter((file) => file.endsWith(".ts"))
+        .sort(),
+    ).toEqual(Object.keys(printed).sort());
   });
 
   it.each(Object.keys(printed).filter((it) => !needsPostgres(it)))("%s prints what it should", async (example) => {

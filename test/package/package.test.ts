@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Consumer, createConsumer, npm, succeed } from "./consumer.ts";
 import { root } from "./doc-tables.ts";
@@ -46,40 +48,67 @@ const expectedOutput = "compensated no money\ntaken, given back 7\n";
 
 describe("the packed tarball", () => {
   it("installs without network and brings nothing along", () => {
-    expect(readdirSync(join(consumer.folder, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["makegood"]);
+    expect(readdirSync(join(consumer.folder, "node_modules")).filter((name) => !name.startsWith("."))).toEqual([
+      "makegood",
+    ]);
   });
 
   it("runs a job from JavaScript, with no driver installed", async () => {
     consumer.write("js/main.mjs", programText(false));
-    expect(await consumer.node("main.mjs", { cwd: join(consumer.folder, "js") })).toMatchObject({ code: 0, stdout: expectedOutput, stderr: "" });
+    expect(await consumer.node("main.mjs", { cwd: join(consumer.folder, "js") })).toMatchObject({
+      code: 0,
+      stdout: expectedOutput,
+      stderr: "",
+    });
   });
 
   it("runs a job from TypeScript that Node itself strips", async () => {
     consumer.write("stripped/main.ts", programText(true));
-    expect(await consumer.node("main.ts", { cwd: join(consumer.folder, "stripped") })).toMatchObject({ code: 0, stdout: expectedOutput });
+    expect(await consumer.node("main.ts", { cwd: join(consumer.folder, "stripped") })).toMatchObject({
+      code: 0,
+      stdout: expectedOutput,
+    });
   });
 
-  it.each(["nodenext", "bundler"])("compiles under TypeScript, module resolution %s, its own types checked too, and runs", async (resolution) => {
-    const folder = join(consumer.folder, `ts-${resolution}`);
-    consumer.write(`ts-${resolution}/main.ts`, programText(true));
-    consumer.write(`ts-${resolution}/tsconfig.json`, JSON.stringify({ compilerOptions: compilerOptions(resolution), files: ["main.ts"] }));
-    await succeed(process.execPath, [tsc, "-p", folder], { cwd: folder });
-    expect(await consumer.node("out/main.js", { cwd: folder })).toMatchObject({ code: 0, stdout: expectedOutput });
-  });
+  it.each(["nodenext", "bundler"])(
+    "compiles under TypeScript, module resolution %s, its own types checked too, and runs",
+    async (resolution) => {
+      const folder = join(consumer.folder, `ts-${resolution}`);
+      consumer.write(`ts-${resolution}/main.ts`, programText(true));
+      consumer.write(
+        `ts-${resolution}/tsconfig.json`,
+        JSON.stringify({ compilerOptions: compilerOptions(resolution), files: ["main.ts"] }),
+      );
+      await succeed(process.execPath, [tsc, "-p", folder], { cwd: folder });
+      expect(await consumer.node("out/main.js", { cwd: folder })).toMatchObject({ code: 0, stdout: expectedOutput });
+    },
+  );
 
   it("refuses a wrong program under TypeScript", async () => {
     const folder = join(consumer.folder, "ts-wrong");
     consumer.write("ts-wrong/main.ts", programText(true).replace("n satisfies number", "n satisfies string"));
-    consumer.write("ts-wrong/tsconfig.json", JSON.stringify({ compilerOptions: compilerOptions("nodenext"), files: ["main.ts"] }));
-    await expect(succeed(process.execPath, [tsc, "-p", folder], { cwd: folder })).rejects.toThrow(/satisfy the expected type 'string'/);
+    consumer.write(
+      "ts-wrong/tsconfig.json",
+      JSON.stringify({ compilerOptions: compilerOptions("nodenext"), files: ["main.ts"] }),
+    );
+    await expect(succeed(process.execPath, [tsc, "-p", folder], { cwd: folder })).rejects.toThrow(
+      /satisfy the expected type 'string'/,
+    );
   });
 
   it("runs a job out of a bundle, without node_modules", async () => {
     const folder = join(consumer.folder, "bundled");
     consumer.write("bundled/main.ts", programText(true));
-    const esbuild = join(root, "node_modules", "esbuild", "bin", "esbuild");
     const bundle = join(consumer.folder, "..", "bundle", "main.mjs");
-    await succeed(process.execPath, [esbuild, "main.ts", "--bundle", "--platform=node", "--format=esm", "--log-level=warning", `--outfile=${bundle}`], { cwd: folder });
+    await build({
+      absWorkingDir: folder,
+      entryPoints: ["main.ts"],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      outfile: bundle,
+      logLevel: "silent",
+    });
     expect(await consumer.node(bundle, { cwd: join(bundle, "..") })).toMatchObject({ code: 0, stdout: expectedOutput });
   });
 
@@ -87,11 +116,16 @@ describe("the packed tarball", () => {
     const help = await succeed(npm, ["exec", "--offline", "--", "makegood", "--help"], { cwd: consumer.folder });
     expect(help).toMatch(/^Usage: makegood COMMAND/);
     const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    expect((await succeed(npm, ["exec", "--offline", "--", "makegood", "--version"], { cwd: consumer.folder })).trim()).toBe(version);
+    expect(
+      (await succeed(npm, ["exec", "--offline", "--", "makegood", "--version"], { cwd: consumer.folder })).trim(),
+    ).toBe(version);
   });
 
   it("creates a store's tables from the command line, twice", async () => {
-    const migrate = () => succeed(npm, ["exec", "--offline", "--", "makegood", "migrate", "--store", "migrated.db"], { cwd: consumer.folder });
+    const migrate = () =>
+      succeed(npm, ["exec", "--offline", "--", "makegood", "migrate", "--store", "migrated.db"], {
+        cwd: consumer.folder,
+      });
     expect(await migrate()).toContain("migrated.db is up to date");
     expect(await migrate()).toBe("migrated.db is up to date.\n");
   });
@@ -105,14 +139,29 @@ describe("the packed tarball", () => {
 });
 
 describe("every entry of the packed tarball", () => {
-  beforeAll(() => consumer.link("pg", "postgres", "kysely", "drizzle-orm", "better-sqlite3", "@types/pg", "@types/better-sqlite3"));
+  beforeAll(() =>
+    consumer.link("pg", "postgres", "kysely", "drizzle-orm", "better-sqlite3", "@types/pg", "@types/better-sqlite3"),
+  );
 
-  it.each(["makegood", "makegood/sqlite", "makegood/postgres", "makegood/kysely", "makegood/drizzle", "makegood/testing"])("%s is imported with its types", async (entry) => {
+  it.each([
+    "makegood",
+    "makegood/sqlite",
+    "makegood/postgres",
+    "makegood/kysely",
+    "makegood/drizzle",
+    "makegood/testing",
+  ])("%s is imported with its types", async (entry) => {
     const folder = `entry-${entry.replace("/", "-")}`;
-    consumer.write(`${folder}/main.ts`, `import * as entry from "${entry}";\nconsole.log(Object.keys(entry).length > 0);\n`);
+    consumer.write(
+      `${folder}/main.ts`,
+      `import * as entry from "${entry}";\nconsole.log(Object.keys(entry).length > 0);\n`,
+    );
     // Drizzle's own declarations do not compile alone: they name the drivers of every database.
     const skipLibCheck = entry === "makegood/drizzle";
-    consumer.write(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions: { ...compilerOptions("nodenext"), skipLibCheck }, files: ["main.ts"] }));
+    consumer.write(
+      `${folder}/tsconfig.json`,
+      JSON.stringify({ compilerOptions: { ...compilerOptions("nodenext"), skipLibCheck }, files: ["main.ts"] }),
+    );
     await succeed(process.execPath, [tsc, "-p", "."], { cwd: join(consumer.folder, folder) });
     expect(await consumer.node(join(folder, "out", "main.js"))).toMatchObject({ code: 0, stdout: "true\n" });
   });
@@ -127,15 +176,22 @@ describe("the files of the packed tarball", () => {
   const files = (): readonly string[] =>
     readdirSync(packageFolder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(packageFolder.length + 1).replaceAll("\\", "/"))
+      .map((entry) =>
+        join(entry.parentPath, entry.name)
+          .slice(packageFolder.length + 1)
+          .replaceAll("\\", "/"),
+      )
       .sort();
 
   it("are the built rooms, and the four that go with them", () => {
     const rooms = "core|store/(?:sqlite|postgres)|engine|participant|cli|testing";
     const entries = "index|makegood|system|sqlite|postgres|kysely|drizzle|testing";
-    const allowed = new RegExp(`^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`);
+    const allowed = new RegExp(
+      `^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`,
+    );
     expect(files().filter((file) => !allowed.test(file))).toEqual([]);
-    for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "dist/index.js", "dist/index.d.ts"]) expect(files()).toContain(file);
+    for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "dist/index.js", "dist/index.d.ts"])
+      expect(files()).toContain(file);
   });
 
   it("hold no tests and nothing for tests", () => {
@@ -145,7 +201,8 @@ describe("the files of the packed tarball", () => {
   it("name no path of the machine that built them", () => {
     for (const file of files()) {
       const text = readFileSync(join(packageFolder, file), "utf8");
-      expect(text.includes(`${root}/`), file).toBe(false);
+      for (const place of [root, homedir(), tmpdir()])
+        expect(text.includes(`${place}/`), `${file}: ${place}`).toBe(false);
       expect(text, file).not.toMatch(/(?:["'\s(]|file:\/\/)\/(?:home|root|Users|work|tmp)\//);
     }
   });
@@ -167,7 +224,8 @@ describe("the files of the packed tarball", () => {
     const manifest = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
     expect(manifest.dependencies ?? {}).toEqual({});
     expect(manifest.scripts?.postinstall ?? manifest.scripts?.install).toBeUndefined();
-    for (const name of Object.keys(manifest.peerDependencies)) expect(manifest.peerDependenciesMeta[name], name).toEqual({ optional: true });
+    for (const name of Object.keys(manifest.peerDependencies))
+      expect(manifest.peerDependenciesMeta[name], name).toEqual({ optional: true });
   });
 });
 

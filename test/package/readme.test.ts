@@ -17,11 +17,13 @@ interface Block {
   readonly language: string;
   readonly text: string;
 }
-const blocks: readonly Block[] = [...readme.matchAll(/(?:<!-- ([a-z]+: [^\n]*) -->\n)?^```(\w+)\n([\s\S]*?)^```$/gm)].map(
-  ([, about = "", language = "", text = ""]) => ({ about, language, text }),
-);
+const blocks: readonly Block[] = [
+  ...readme.matchAll(/(?:<!-- ([a-z]+: [^\n]*) -->\n)?^```(\w+)\n([\s\S]*?)^```$/gm),
+].map(([, about = "", language = "", text = ""]) => ({ about, language, text }));
 const marked = (kind: string): readonly (readonly [name: string, text: string])[] =>
-  blocks.filter(({ about }) => about.startsWith(`${kind}: `)).map(({ about, text }) => [about.slice(kind.length + 2), text] as const);
+  blocks
+    .filter(({ about }) => about.startsWith(`${kind}: `))
+    .map(({ about, text }) => [about.slice(kind.length + 2), text] as const);
 
 const programs = new Map(marked("program"));
 const outputs = marked("output");
@@ -49,7 +51,10 @@ describe("the README", () => {
     const cwd = join(consumer.folder, folder);
     consumer.write(`${folder}/${name}`, programs.get(name) ?? "");
     if (killAt !== undefined) {
-      const killed = await consumer.node(name, { cwd, watch: (child, stdout) => stdout.includes(killAt) && child.kill("SIGKILL") });
+      const killed = await consumer.node(name, {
+        cwd,
+        watch: (child, stdout) => stdout.includes(killAt) && child.kill("SIGKILL"),
+      });
       expect(killed).toMatchObject({ signal: "SIGKILL", stderr: "" });
     }
     const ended = await consumer.node(name, { cwd });
@@ -67,6 +72,7 @@ describe("the README", () => {
 
   it("names the scripts that there are", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    for (const [, name = ""] of readme.matchAll(/npm (?:run )?(demo|test|check|build|format)\b/g)) expect(scripts).toHaveProperty(name);
+    for (const [, name = ""] of readme.matchAll(/npm (?:run )?(demo|test|check|build|format)\b/g))
+      expect(scripts).toHaveProperty(name);
   });
 });

@@ -1,7 +1,18 @@
 // What the compiler knows inside a job's function.
-import { type Context, job, type StepInfo, type StoredError, signal } from "makegood";
+import { type Context, job, type RemoteStep, type StepInfo, type StoredError, signal, type TxStep } from "makegood";
 import { same } from "./equal.ts";
-import { bank, Cents, Id, ledger, Order, type OrderTx, orders, type StoredOrderRow, stock } from "./world.ts";
+import {
+  bank,
+  Cents,
+  Id,
+  ledger,
+  Order,
+  type OrderRow,
+  type OrderTx,
+  orders,
+  type StoredOrderRow,
+  stock,
+} from "./world.ts";
 
 // ── Transactions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -47,6 +58,24 @@ job("post", { input: Id }, async (ctx) => {
   await ctx.tx(ledger, "post late", { run: async (tx) => tx.run("…") });
   // @ts-expect-error a promise by any other way is one too
   await ctx.tx(ledger, "post later", { run: (tx) => Promise.resolve(tx.run("…")) });
+  // @ts-expect-error nor may it return one now and then
+  await ctx.tx(ledger, "post at times", { run: (tx) => (tx.run("…") > 0 ? 1 : Promise.resolve(1)) });
+  // @ts-expect-error compensate must be synchronous too; it would be found out only when something has to be undone
+  await ctx.tx(ledger, "undo late", { run: (tx) => tx.run("…"), compensate: async (tx) => tx.run("…") });
+
+  const reserved = await ctx.tcc(ledger, "reserve", {
+    try: (tx) => tx.run("…"),
+    confirm: (tx, held) => tx.run(held.toFixed()),
+    cancel: (tx, held) => tx.run(held.toFixed()),
+    within: "1h",
+  });
+  same<typeof reserved, number>(true);
+  // @ts-expect-error each function of a branch must be synchronous
+  await ctx.tcc(ledger, "try late", { try: async (tx) => tx.run("…"), confirm: () => {}, cancel: () => {} });
+  // @ts-expect-error each function of a branch must be synchronous
+  await ctx.tcc(ledger, "confirm late", { try: (tx) => tx.run("…"), confirm: async () => {}, cancel: () => {} });
+  // @ts-expect-error each function of a branch must be synchronous
+  await ctx.tcc(ledger, "cancel late", { try: (tx) => tx.run("…"), confirm: () => {}, cancel: async () => {} });
 });
 
 // ── Calls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -88,6 +117,22 @@ job("call", { input: Order }, async (ctx, order) => {
 
   const info: (step: StepInfo) => Readonly<Record<string, string>> = (step) => step.headers();
   await ctx.step("headers", { run: info, irreversible: "none" });
+});
+
+// A step may be made elsewhere, by a function with a type of its own.
+const charging = (id: string): RemoteStep<{ paymentId: string }> => ({
+  run: ({ key }) => bank.pay(id, { key }),
+  compensate: (undo) => bank.refundOf(undo.actionKey, { key: undo.key }),
+});
+const creating = (id: string): TxStep<OrderTx, OrderRow> => ({
+  run: (tx) => tx.insertOrder({ id }),
+  compensate: (tx, row) => tx.cancelOrder(row.id),
+});
+job("reuse", { input: Id }, async (ctx, { id }) => {
+  const payment = await ctx.step("charge", charging(id));
+  same<typeof payment, { paymentId: string }>(true);
+  const row = await ctx.tx(orders, "create", creating(id));
+  same<typeof row, StoredOrderRow>(true);
 });
 
 // The failure of `attempt` is a value; without looking at it there is no result.

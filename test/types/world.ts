@@ -1,6 +1,6 @@
 // What the type tests share: a user's world, declared and never run. One asynchronous client with a transaction type of its
 // own, one synchronous one, an entity with a method, and schemas whose input differs from their output.
-import { type Participant, participant, type Schema, type TxAdapter } from "makegood";
+import { participant, type Schema, type TxAdapter } from "makegood";
 
 export interface OrderTx {
   insertOrder(order: { readonly id: string }): Promise<OrderRow>;
@@ -24,8 +24,8 @@ export interface FileTx {
 }
 declare const orderAdapter: TxAdapter<OrderTx, "async">;
 declare const fileAdapter: TxAdapter<FileTx, "sync">;
-export const orders: Participant<OrderTx, "async"> = participant("orders", orderAdapter);
-export const ledger: Participant<FileTx, "sync"> = participant("ledger", fileAdapter);
+export const orders = participant("orders", orderAdapter);
+export const ledger = participant("ledger", fileAdapter);
 
 export interface Line {
   code: string;

@@ -1,8 +1,9 @@
 import type { Status } from "../../index.ts";
+import { compareWithExecutions } from "./accounting.ts";
 import { add, expectFrom, type Totals } from "./expected.ts";
 import type { OrderResult } from "./jobs.ts";
-import { type Book, bookNames, type JobName, type Movement, referenceOf, undoOf } from "./movements.ts";
-import { type Intake, type Order, orderPence, pointsFor } from "./orders.ts";
+import { type Book, bookNames, type JobName, type Movement } from "./movements.ts";
+import type { Intake } from "./orders.ts";
 
 /** What a run left behind, read from the engine's store and from the participants' own databases. */
 export interface Evidence {
@@ -119,89 +120,7 @@ function openFindings(executions: readonly ExecutionSeen[]): string[] {
   return executions.filter((it) => !isFine(it)).map((it) => `${it.job} ${it.invoice} is ${it.status}`);
 }
 
-// ── Books against executions ────────────────────────────────────────────────────────────────────────────────────────
-
-interface Accounted {
-  readonly appliedTwice: number;
-  readonly excess: readonly string[];
-  readonly gaps: readonly string[];
-}
-
-function compareWithExecutions(
-  intake: Intake,
-  executions: readonly ExecutionSeen[],
-  movements: readonly Movement[],
-): Accounted {
-  const found = Map.groupBy(movements, referenceOf);
-  const orders = new Map([...intake.orders, ...intake.cancellations].map((it) => [it.invoice, it]));
-  const excess: string[] = [];
-  const gaps: string[] = [];
-  let appliedTwice = 0;
-  const compare = (movement: Movement, least: number, most: number): number => {
-    const reference = referenceOf(movement);
-    const rows = found.get(reference) ?? [];
-    found.delete(reference);
-    const isWrong = rows.some((row) => row.subject !== movement.subject || row.amount !== movement.amount);
-    if (isWrong) gaps.push(`${reference} has another amount or subject than the order`);
-    if (rows.length < least) gaps.push(`${reference} is missing`);
-    if (rows.length > most) excess.push(`${reference}: ${rows.length} times, not ${most}`);
-    appliedTwice += Math.max(0, rows.length - most);
-    return rows.length;
-  };
-  for (const execution of executions) {
-    const order = orders.get(execution.invoice);
-    if (order === undefined) gaps.push(`${execution.job} ${execution.invoice} belongs to no order`);
-    else for (const movement of movementsOf(execution.job, order)) compareStep(execution.status, movement, compare);
-  }
-  for (const [reference, rows] of found) {
-    excess.push(`${reference}: ${rows.length} times, not 0`);
-    appliedTwice += rows.length;
-  }
-  return { appliedTwice, excess, gaps };
-}
-
-/** A completed execution did each step once. A compensated one undid as many as it did. Of an open one nothing more is known. */
-function compareStep(
-  status: Status,
-  movement: Movement,
-  compare: (it: Movement, least: number, most: number) => number,
-): void {
-  const count = compare(movement, status === "completed" ? 1 : 0, 1);
-  const undone = Math.min(count, 1);
-  if (status === "completed") compare(undoOf(movement), 0, 0);
-  else compare(undoOf(movement), status === "compensated" ? undone : 0, undone);
-}
-
-function movementsOf(job: JobName, order: Order): Movement[] {
-  const { invoice, customer } = order;
-  const pence = orderPence(order);
-  const at = { job, invoice } as const;
-  const customers = { ...at, subject: customer } as const;
-  if (job === "cancel-order")
-    return [
-      ...order.lines.map(
-        (it) =>
-          ({
-            ...at,
-            book: "stock",
-            step: `give back ${it.number}`,
-            subject: it.stockCode,
-            amount: it.quantity,
-          }) as const,
-      ),
-      { ...customers, book: "accounts", step: "refund", amount: -pence },
-    ];
-  const award = { ...customers, book: "points", step: "award", amount: pointsFor(pence) } as const;
-  return [
-    { ...customers, book: "orders", step: "create", amount: 1 },
-    ...order.lines.map(
-      (it) =>
-        ({ ...at, book: "stock", step: `take ${it.number}`, subject: it.stockCode, amount: -it.quantity }) as const,
-    ),
-    { ...customers, book: "accounts", step: "charge", amount: pence },
-    ...(award.amount > 0 ? [award] : []),
-  ];
-}
+// ── Books, executions and rules against one another ─────────────────────────────────────────────────────────────────
 
 /** The sums that the executions returned against the sums of the books. */
 function resultFindings(executions: readonly ExecutionSeen[], figures: Figures): string[] {
@@ -215,8 +134,6 @@ function resultFindings(executions: readonly ExecutionSeen[], figures: Figures):
     ["pence refunded", sum("cancel-order", "pence"), figures.penceRefunded],
   ]).map((it) => `${it} (executions, books)`);
 }
-
-// ── Both against the rules ──────────────────────────────────────────────────────────────────────────────────────────
 
 function outcomeFindings(intake: Intake, figures: Figures): string[] {
   const expected = expectFrom(intake);

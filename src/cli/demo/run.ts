@@ -5,14 +5,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type App, type Execution, makegood, type Status } from "../../index.ts";
 import { storeAt } from "../store-address.ts";
 import { type Books, noWatch } from "./books.ts";
-import { type Evidence, type ExecutionSeen, judge, type Verdict } from "./check.ts";
+import { type ExecutionSeen, judge, type Verdict } from "./check.ts";
+import { DemoError } from "./demo-error.ts";
 import { expectFrom } from "./expected.ts";
-import { type DemoJobs, defineJobs, type OrderResult } from "./jobs.ts";
+import { defineJobs, type OrderResult } from "./jobs.ts";
 import { planKills } from "./kill-plan.ts";
 import { openBooks } from "./open-books.ts";
 import type { Intake } from "./orders.ts";
 import type { Place } from "./place.ts";
 import type { ProgressState } from "./progress.ts";
+import { type Submitted, submitTwice } from "./submit.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export interface RunOptions {
@@ -33,12 +35,12 @@ export interface Run {
 }
 
 const ended: readonly Status[] = ["completed", "compensated", "killed", "discarded"];
-const pollMs = 40;
+const pollMs = 100;
 /** After so long without a new movement or an ended execution the run is given up, and what is there is judged. */
 const stallMs = 60_000;
-/** The demo crashes its worker on purpose; the default of 5 would park what happens to be met again and again. */
+/** The demo crashes its worker on purpose: the default would park what happens to be met again and again. */
+const defaultCrashes = 5;
 const mostCrashes = 1_000;
-const startsAtOnce = 64;
 const pageSize = 500;
 
 /**
@@ -79,7 +81,15 @@ function superviseAsPlanned(options: RunOptions, app: App, cacheFolder: string):
   const { store, books, namespace } = place;
   const { concurrency, paceMs } = plan;
   return new Supervisor({
-    settings: { store, books, namespace, isGuarded, concurrency, paceMs, maxCrashes: Math.min(kills + 1, mostCrashes) },
+    settings: {
+      store,
+      books,
+      namespace,
+      isGuarded,
+      concurrency,
+      paceMs,
+      maxCrashes: Math.min(kills + defaultCrashes, mostCrashes),
+    },
     cacheFolder,
     plan,
     movementCount,
@@ -106,40 +116,6 @@ async function workThrough(options: RunOptions, { app, books, supervisor, starte
   const watching = watchUntilDone({ app, supervisor, submitting, signal, show, total, startedAt });
   await Promise.race([supervisor.failure, Promise.all([submitting, watching])]);
   return submitting;
-}
-
-// ── Submitting ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/**
- * Each order goes in twice: every other one both times at once, as by a double click; the rest again after all orders
- * have been submitted, as by a client that never heard the answer. The key answers the second with the first's execution.
- */
-async function submitTwice(app: App, jobs: DemoJobs, intake: Intake, signal: AbortSignal): Promise<Submitted> {
-  const submissions = [
-    ...intake.orders.map((order) => ({ job: jobs.placeOrder, order })),
-    ...intake.cancellations.map((order) => ({ job: jobs.cancelOrder, order })),
-  ].map((it, index) => ({ ...it, isDoubleClick: index % 2 === 0 }));
-  const late = submissions.filter((it) => !it.isDoubleClick);
-  const calls = [...submissions.flatMap((it) => (it.isDoubleClick ? [it, it] : [it])), ...late];
-  const executions = new Map<string, Execution<OrderResult>>();
-  const starts = { calls: calls.length, firsts: 0, strays: 0 };
-  const submit = async ({ job, order }: (typeof calls)[number]): Promise<void> => {
-    const execution = await app.start(job, order);
-    const known = executions.get(order.invoice) ?? execution;
-    if (execution.isNew) starts.firsts++;
-    if (execution.id !== known.id) starts.strays++;
-    executions.set(order.invoice, known);
-  };
-  for (let at = 0; at < calls.length; at += startsAtOnce) {
-    signal.throwIfAborted();
-    await Promise.all(calls.slice(at, at + startsAtOnce).map(submit));
-  }
-  return { starts, executions };
-}
-
-interface Submitted {
-  readonly starts: Evidence["starts"];
-  readonly executions: ReadonlyMap<string, Execution<OrderResult>>;
 }
 
 // ── Watching ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +164,10 @@ async function watchUntilDone({
     if (isIdle && isSubmitted) return;
     const news = `${doneCount} ${supervisor.begunCount} ${supervisor.killCount}`;
     if (news !== last.news) last = { news, at: now };
-    if (now - last.at > stallMs) return;
+    if (now - last.at > stallMs) {
+      if (isSubmitted) return;
+      throw new DemoError(`Nothing has moved for ${stallMs / 1_000} s, and not every order could be submitted.`);
+    }
     await delay(pollMs, undefined, { signal });
   }
 }

@@ -61,7 +61,8 @@ async function survivingLoss<R>(
     try {
       return await body(life);
     } finally {
-      // A loss that the body's own statement met is told to `begin` in the same turn of the event loop, a little later.
+      // A second lock besides the guard's: `begin` hears of a loss in the same turn of the event loop as the statement that
+      // met it, a little later.
       await nextTurn();
       if (life.isOver) await new Promise<never>(() => undefined);
     }

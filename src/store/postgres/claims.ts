@@ -43,7 +43,10 @@ SELECT ${shownSql}
   FROM taken t JOIN makegood.payload p ON p.execution_id = t.id, clock c
  ORDER BY t.priority, t.wake_at`;
 
-export async function claim(connections: Connections, { namespace, worker, jobs, limit }: Claim): Promise<readonly ClaimedExecution[]> {
+export async function claim(
+  connections: Connections,
+  { namespace, worker, jobs, limit }: Claim,
+): Promise<readonly ClaimedExecution[]> {
   if (jobs.length === 0 || limit <= 0) return [];
   const rows = await connections.write({ sql: claimSql, parameters: [namespace, worker, ...jobLists(jobs), limit] });
   return rows.map(claimedOf);
@@ -63,10 +66,10 @@ dead AS MATERIALIZED (
   SELECT o.worker FROM owner o, clock c
    WHERE o.worker IS NOT NULL AND NOT EXISTS (SELECT FROM makegood.worker w WHERE w.id = o.worker AND w.lease_until > c.now)),
 pick AS MATERIALIZED (
-  SELECT r.id, (SELECT COALESCE(max(j.seq), 0) FROM makegood.journal j WHERE j.execution_id = r.id) AS m
+  SELECT r.id, r.crash_seq, r.crash_count, (SELECT COALESCE(max(j.seq), 0) FROM makegood.journal j WHERE j.execution_id = r.id) AS m
     FROM dead d
    CROSS JOIN LATERAL (
-         SELECT e.id FROM makegood.execution e
+         SELECT e.id, e.crash_seq, e.crash_count FROM makegood.execution e
           WHERE e.status = 'running' AND e.worker = d.worker AND e.namespace = $1::text
             AND EXISTS (SELECT FROM unnest($3::text[], $4::integer[]) AS j(job, version) WHERE j.job = e.job AND j.version = e.version)
           LIMIT $5::integer
@@ -74,8 +77,7 @@ pick AS MATERIALIZED (
    WHERE EXISTS (SELECT FROM makegood.worker w, clock c WHERE w.id = $2::uuid AND w.lease_until > c.now)
    LIMIT $5::integer),
 counted AS MATERIALIZED (
-  SELECT k.id, k.m, CASE WHEN e.crash_seq = k.m THEN LEAST(e.crash_count + 1, 32767) ELSE 1 END AS crash_count
-    FROM pick k JOIN makegood.execution e ON e.id = k.id),
+  SELECT k.id, k.m, CASE WHEN k.crash_seq = k.m THEN LEAST(k.crash_count + 1, 32767) ELSE 1 END AS crash_count FROM pick k),
 taken AS (
   UPDATE makegood.execution e
      SET token = e.token + 1, crash_count = k.crash_count, crash_seq = k.m, wake_at = NULL,
@@ -96,7 +98,10 @@ export async function rescue(connections: Connections, request: Rescue): ReturnT
   const parameters = [namespace, worker, ...jobLists(jobs), limit, maxCrashes];
   const rows = await connections.write({ sql: rescueSql, parameters });
   const isParked = (row: Row): boolean => row.status === "parked";
-  return { claimed: rows.filter((row) => !isParked(row)).map(claimedOf), parked: rows.filter(isParked).map((row) => text(row.id)) };
+  return {
+    claimed: rows.filter((row) => !isParked(row)).map(claimedOf),
+    parked: rows.filter(isParked).map((row) => text(row.id)),
+  };
 }
 
 // Primary key of execution. Compare-and-set on the token that the sweep saw; it waits for a commit in flight.
@@ -111,7 +116,11 @@ taken AS (
 SELECT ${shownSql}
   FROM taken t JOIN makegood.payload p ON p.execution_id = t.id, clock c`;
 
-export async function adopt(connections: Connections, worker: string, orphans: readonly Lease[]): Promise<readonly ClaimedExecution[]> {
+export async function adopt(
+  connections: Connections,
+  worker: string,
+  orphans: readonly Lease[],
+): Promise<readonly ClaimedExecution[]> {
   if (orphans.length === 0) return [];
   const sorted = [...orphans].sort((a, b) => (a.executionId < b.executionId ? -1 : 1));
   const lists = [textArray(sorted.map((lease) => lease.executionId)), numberArray(sorted.map((lease) => lease.token))];

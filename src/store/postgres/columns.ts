@@ -2,7 +2,13 @@
 // as `FROM unnest(a, b, …)` does; that saved a quarter of a flush's time in the server (PostgreSQL 15).
 import { bytesArray, numberArray, textArray } from "./values.ts";
 
-type Value = { readonly text: string; readonly uuid: string; readonly integer: number; readonly bigint: number; readonly bytea: Uint8Array };
+type Value = {
+  readonly text: string;
+  readonly uuid: string;
+  readonly integer: number;
+  readonly bigint: number;
+  readonly bytea: Uint8Array;
+};
 type ColumnOf<T, K extends keyof Value> = readonly [name: string, type: K, of: (row: T) => Value[K] | null];
 /** `[name, type, value of a row]`. */
 export type Column<T> = { [K in keyof Value]: ColumnOf<T, K> }[keyof Value];

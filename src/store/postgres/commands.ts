@@ -16,7 +16,8 @@ type Command<K extends keyof CommandStore> = Parameters<CommandStore[K]>[0];
 const unknown = { kind: "unknown-execution" } as const;
 
 export function commandStore(connections: Connections): CommandStore {
-  const run = async <T>(id: string, script: () => Script<T>) => (isUuid(id) ? connections.transaction(script) : unknown);
+  const run = async <T>(id: string, script: () => Script<T>) =>
+    isUuid(id) ? connections.transaction(script) : unknown;
   return {
     signal: (command) => (isUuid(command.id) ? signal(connections, command) : Promise.resolve(unknown)),
     cancel: ({ id, reason, actor, note }) => run(id, () => cancelTree(id, reason, actor, note)),
@@ -57,7 +58,10 @@ const findSignalSql = `SELECT 1 AS found FROM makegood.signal s WHERE s.executio
 
 async function signal(connections: Connections, command: Command<"signal">): ReturnType<CommandStore["signal"]> {
   const { id, signalId, name, payload, actor } = command;
-  const [row] = await connections.write({ sql: signalSql, parameters: [id, signalId, name, payload, actor.kind, actor.id] });
+  const [row] = await connections.write({
+    sql: signalSql,
+    parameters: [id, signalId, name, payload, actor.kind, actor.id],
+  });
   if (row === undefined) return unknown;
   const state = { status: text<Status>(row.status), phase: text<Phase>(row.phase) };
   if (int(row.kept_count) === 1) return { kind: "accepted", ...state };
@@ -71,9 +75,17 @@ async function signal(connections: Connections, command: Command<"signal">): Ret
  * command's own, the slot passes on and the parent is told. The slot's name and the parent never change, so they may be
  * read before anything is locked.
  */
-function* end(id: string, name: TransitionName, actor: Actor, apply: (guard: LockedGuard) => Script<Status>): Script<CommandOutcome> {
+function* end(
+  id: string,
+  name: TransitionName,
+  actor: Actor,
+  apply: (guard: LockedGuard) => Script<Status>,
+): Script<CommandOutcome> {
   const held = yield* lockSlotsOf([id], "wait");
-  const [row] = yield { sql: `SELECT e.parent::text AS parent FROM makegood.execution e WHERE e.id = $1::uuid`, parameters: [id] };
+  const [row] = yield {
+    sql: `SELECT e.parent::text AS parent FROM makegood.execution e WHERE e.id = $1::uuid`,
+    parameters: [id],
+  };
   const parent = textOrNull(row?.parent);
   if (parent !== null) yield* lockGuard(parent);
   const guard = yield* lockGuard(id);
@@ -151,7 +163,10 @@ function* resume({ id, resetAttempts, actor, note }: Command<"resume">): Script<
   };
   // Primary key of attempt. Kept for history, no longer counted.
   if (resetAttempts)
-    yield { sql: `UPDATE makegood.attempt SET is_counted = false WHERE execution_id = $1::uuid AND is_counted`, parameters: [id] };
+    yield {
+      sql: `UPDATE makegood.attempt SET is_counted = false WHERE execution_id = $1::uuid AND is_counted`,
+      parameters: [id],
+    };
   yield* closeIncidents(textArray([id]), actor);
   yield* audit(textArray([id]), resetAttempts ? "retry" : "resume", actor, note);
   return { kind: "accepted", status: "ready", phase };
@@ -172,7 +187,18 @@ function* settleStep({ id, row, actor, note }: Command<"settleStep">): Script<Co
         FROM makegood.journal j WHERE j.execution_id = $1::uuid
       ON CONFLICT (execution_id, step, role) DO NOTHING
       RETURNING seq`,
-    parameters: [id, row.step, row.role, row.kind, row.started, row.attempt, row.state, row.body, token, actorName(actor)],
+    parameters: [
+      id,
+      row.step,
+      row.role,
+      row.kind,
+      row.started,
+      row.attempt,
+      row.state,
+      row.body,
+      token,
+      actorName(actor),
+    ],
   };
   if (written.length === 0) return refused;
   yield* audit(textArray([id]), "settle-step", actor, note);

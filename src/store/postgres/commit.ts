@@ -24,17 +24,28 @@ interface Batch {
   readonly writes: Map<Write, WriteOutcome>;
 }
 
-export async function commit(connections: Connections, starts: readonly NewExecution[], writes: readonly Write[]): Promise<Outcomes> {
+export async function commit(
+  connections: Connections,
+  starts: readonly NewExecution[],
+  writes: readonly Write[],
+): Promise<Outcomes> {
   const batch: Batch = { connections, starts: new Map(), writes: new Map() };
   // Parents to wake go with their children: beside each other the two would find one another's rows busy.
   const parents = new Set(writes.map((write) => write.transition?.parent));
   const isPlain = (write: Write): boolean => isPlainWrite(write) && !parents.has(write.lease.executionId);
   const parts = [
     flush(batch, starts.filter(isPlainStart), writes.filter(isPlain)),
-    transact(batch, starts.filter((start) => !isPlainStart(start)), writes.filter((write) => !isPlain(write))),
+    transact(
+      batch,
+      starts.filter((start) => !isPlainStart(start)),
+      writes.filter((write) => !isPlain(write)),
+    ),
   ];
   throwFirst(await Promise.allSettled(parts), batch);
-  return { starts: starts.map((start) => known(batch.starts.get(start))), writes: writes.map((write) => known(batch.writes.get(write))) };
+  return {
+    starts: starts.map((start) => known(batch.starts.get(start))),
+    writes: writes.map((write) => known(batch.writes.get(write))),
+  };
 }
 
 async function flush(batch: Batch, starts: readonly NewExecution[], writes: readonly Write[]): Promise<void> {
@@ -53,7 +64,11 @@ async function flush(batch: Batch, starts: readonly NewExecution[], writes: read
 }
 
 /** Undefined: a row of it is there already. It is a repeat, for those who ask before they insert. */
-async function tryFlush(connections: Connections, starts: readonly NewExecution[], writes: readonly Write[]): Promise<Flushed | undefined> {
+async function tryFlush(
+  connections: Connections,
+  starts: readonly NewExecution[],
+  writes: readonly Write[],
+): Promise<Flushed | undefined> {
   try {
     return readFlushed(await connections.flush(flushStatement(starts, writes)), starts);
   } catch (error) {
@@ -104,7 +119,11 @@ async function answerStarts(batch: Batch, starts: readonly NewExecution[]): Prom
     if (outcome !== undefined) batch.starts.set(start, outcome);
   }
   // Retention took the key record between the two statements.
-  await transact(batch, open.filter((start) => !batch.starts.has(start)), []);
+  await transact(
+    batch,
+    open.filter((start) => !batch.starts.has(start)),
+    [],
+  );
 }
 
 const maxTries = 4;
@@ -134,6 +153,7 @@ function throwFirst(parts: readonly PromiseSettledResult<void>[], { starts, writ
 }
 
 function known<T>(outcome: T | undefined): T {
-  if (outcome === undefined) throw new InvariantError("Expected an outcome for each element of a commit, found none for one");
+  if (outcome === undefined)
+    throw new InvariantError("Expected an outcome for each element of a commit, found none for one");
   return outcome;
 }

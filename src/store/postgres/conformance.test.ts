@@ -34,7 +34,8 @@ describeWithPostgres("on a real server", () => {
             client.release();
           };
           return {
-            run: (script) => runScript(script, async ({ sql, parameters }) => (await client.query(sql, [...parameters])).rows),
+            run: (script) =>
+              runScript(script, async ({ sql, parameters }) => (await client.query(sql, [...parameters])).rows),
             commit: () => end("COMMIT"),
             rollback: () => end("ROLLBACK"),
           };

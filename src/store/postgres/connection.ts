@@ -15,6 +15,7 @@ import { isCodedError, StoreUnavailableError } from "../../core/errors.ts";
 import type { Log } from "../../core/ports.ts";
 import { type Row, runScript, type Script, type Statement } from "../../core/script.ts";
 import { DeadlineError, leavesSessionSound, type Stage, storeError } from "./errors.ts";
+import { Lanes } from "./lanes.ts";
 
 export interface ConnectionOptions {
   readonly deadlineMs: number;
@@ -48,15 +49,17 @@ export class Connections {
   readonly #watched = new WeakSet<pg.PoolClient>();
   /** Known to have broken while nothing was under way: what would be sent now, is not. */
   readonly #broken = new WeakSet<pg.PoolClient>();
-  #idleLanes: pg.PoolClient[] = [];
-  #freeLaneCount: number;
-  #laneQueue: (() => void)[] = [];
+  readonly #lanes: Lanes;
   #isClosed = false;
 
   constructor(pool: pg.Pool, options: ConnectionOptions) {
     this.#pool = pool;
     this.#options = options;
-    this.#freeLaneCount = options.laneCount;
+    this.#lanes = new Lanes(
+      options.laneCount,
+      () => this.#openLane(),
+      (lane) => !this.#broken.has(lane),
+    );
     pool.on("error", (error) => this.#hear(error));
   }
 
@@ -93,18 +96,15 @@ export class Connections {
 
   /** At most `laneCount` at once; more wait in line. */
   async flush(statement: Statement & { readonly name: string }): Promise<readonly Row[]> {
-    await this.#takeLane();
-    let lane: pg.PoolClient | undefined;
+    const lane = await this.#lanes.take();
     try {
-      lane = this.#soundLane() ?? (await this.#openLane());
       const { rows } = await this.#send(lane, statement, this.#options.deadlineMs);
-      this.#keepLane(lane, true);
+      this.#lanes.give(lane, true);
       return rows;
     } catch (error) {
-      if (lane !== undefined) this.#keepLane(lane, leavesSessionSound(error));
+      // The error comes before the server lets go of the locks. Whoever tries another way must not meet them.
+      this.#lanes.give(lane, leavesSessionSound(error) && (await this.#rollBack(lane)));
       throw storeError(error, "committing");
-    } finally {
-      this.#leaveLane();
     }
   }
 
@@ -118,7 +118,11 @@ export class Connections {
       this.#watch(client);
       return client;
     } catch (error) {
-      if (error instanceof DeadlineError) connecting.then((late) => late.release(), () => undefined);
+      if (error instanceof DeadlineError)
+        connecting.then(
+          (late) => late.release(),
+          () => undefined,
+        );
       throw storeError(error, "before-commit");
     }
   }
@@ -130,8 +134,7 @@ export class Connections {
 
   close(): void {
     this.#isClosed = true;
-    for (const lane of this.#idleLanes) lane.release(true);
-    this.#idleLanes = [];
+    this.#lanes.close();
   }
 
   async #alone(statement: Statement, stage: Stage): Promise<readonly Row[]> {
@@ -146,8 +149,13 @@ export class Connections {
     }
   }
 
-  #send(client: pg.PoolClient, statement: Statement & { readonly name?: string }, deadlineMs: number): Promise<pg.QueryResult<Row>> {
-    if (this.#broken.has(client)) return Promise.reject(new StoreUnavailableError("The connection to PostgreSQL broke", {}));
+  #send(
+    client: pg.PoolClient,
+    statement: Statement & { readonly name?: string },
+    deadlineMs: number,
+  ): Promise<pg.QueryResult<Row>> {
+    if (this.#broken.has(client))
+      return Promise.reject(new StoreUnavailableError("The connection to PostgreSQL broke", {}));
     const { sql, parameters, name } = statement;
     const values = parameters.length === 0 ? undefined : [...parameters];
     const named = name === undefined ? {} : { name };
@@ -166,7 +174,8 @@ export class Connections {
   async #openLane(): Promise<pg.PoolClient> {
     const lane = await this.checkOut();
     const { deadlineMs, lockTimeoutMs } = this.#options;
-    const sql = `SET lock_timeout = ${lockTimeoutMs}; SET statement_timeout = ${deadlineMs}; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan`;
+    const planning = "SET jit = off; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
+    const sql = `SET lock_timeout = ${lockTimeoutMs}; SET statement_timeout = ${deadlineMs}; ${planning}`;
     try {
       await this.#send(lane, { sql, parameters: [] }, deadlineMs);
       return lane;
@@ -174,33 +183,6 @@ export class Connections {
       lane.release(true);
       throw storeError(error, "before-commit");
     }
-  }
-
-  #soundLane(): pg.PoolClient | undefined {
-    for (let lane = this.#idleLanes.pop(); lane !== undefined; lane = this.#idleLanes.pop()) {
-      if (!this.#broken.has(lane)) return lane;
-      lane.release(true);
-    }
-    return undefined;
-  }
-
-  #takeLane(): Promise<void> {
-    if (this.#freeLaneCount > 0) {
-      this.#freeLaneCount--;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => this.#laneQueue.push(resolve));
-  }
-
-  #leaveLane(): void {
-    const next = this.#laneQueue.shift();
-    if (next === undefined) this.#freeLaneCount++;
-    else next();
-  }
-
-  #keepLane(lane: pg.PoolClient, isSound: boolean): void {
-    if (isSound && !this.#isClosed) this.#idleLanes.push(lane);
-    else lane.release(true);
   }
 
   #watch(client: pg.PoolClient): void {
@@ -221,6 +203,7 @@ export class Connections {
 function begin({ deadlineMs, lockTimeoutMs }: Patience): Statement {
   const settings = [
     "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL jit = off",
     `SET LOCAL lock_timeout = ${lockTimeoutMs}`,
     `SET LOCAL statement_timeout = ${deadlineMs}`,
     `SET LOCAL idle_in_transaction_session_timeout = ${deadlineMs}`,

@@ -7,21 +7,37 @@ const system = (code: string) => Object.assign(new Error(code), { code });
 
 describe("what an error says", () => {
   it.each([
-    ["40001", "STORE_CONFLICT"], ["40P01", "STORE_CONFLICT"], ["55P03", "STORE_CONFLICT"], ["57014", "STORE_CONFLICT"],
-    ["53300", "STORE_UNAVAILABLE"], ["53100", "STORE_UNAVAILABLE"], ["25006", "STORE_UNAVAILABLE"], ["28P01", "STORE_UNAVAILABLE"],
-    ["22021", "STORE_POISON"], ["22P05", "STORE_POISON"], ["22001", "STORE_POISON"], ["54000", "STORE_POISON"], ["23514", "STORE_POISON"],
-    ["42P01", "STORE_SCHEMA"], ["3F000", "STORE_SCHEMA"], ["42501", "STORE_UNSUITABLE"], ["26000", "STORE_UNSUITABLE"],
+    ["40001", "STORE_CONFLICT"],
+    ["40P01", "STORE_CONFLICT"],
+    ["55P03", "STORE_CONFLICT"],
+    ["57014", "STORE_CONFLICT"],
+    ["53300", "STORE_UNAVAILABLE"],
+    ["53100", "STORE_UNAVAILABLE"],
+    ["25006", "STORE_UNAVAILABLE"],
+    ["28P01", "STORE_UNAVAILABLE"],
+    ["22021", "STORE_POISON"],
+    ["22P05", "STORE_POISON"],
+    ["22001", "STORE_POISON"],
+    ["54000", "STORE_POISON"],
+    ["23514", "STORE_POISON"],
+    ["42P01", "STORE_SCHEMA"],
+    ["3F000", "STORE_SCHEMA"],
+    ["42501", "STORE_UNSUITABLE"],
+    ["26000", "STORE_UNSUITABLE"],
     ["P0001", "INVARIANT"],
   ])("%s is %s, whether a commit was under way or not: the server answered that it rolled back", (state, code) => {
     expect(storeError(answered(state), "before-commit").code).toBe(code);
     expect(storeError(answered(state), "committing").code).toBe(code);
   });
 
-  it.each(["57P01", "57P02", "57P03", "08006", "08P01", "25P03", "58030", "XX000"])("%s: the session ended, so a commit under way is unknown", (state) => {
-    expect(storeError(answered(state), "before-commit").code).toBe("STORE_UNAVAILABLE");
-    expect(storeError(answered(state), "committing").code).toBe("STORE_OUTCOME_UNKNOWN");
-    expect(leavesSessionSound(answered(state))).toBe(false);
-  });
+  it.each(["57P01", "57P02", "57P03", "08006", "08P01", "25P03", "58030", "XX000"])(
+    "%s: the session ended, so a commit under way is unknown",
+    (state) => {
+      expect(storeError(answered(state), "before-commit").code).toBe("STORE_UNAVAILABLE");
+      expect(storeError(answered(state), "committing").code).toBe("STORE_OUTCOME_UNKNOWN");
+      expect(leavesSessionSound(answered(state))).toBe(false);
+    },
+  );
 
   it.each(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT"])("%s, though EPIPE looks like a SQLSTATE", (code) => {
     expect(sqlStateOf(system(code))).toBeUndefined();

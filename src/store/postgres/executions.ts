@@ -1,11 +1,11 @@
 // The life of executions: loading, waking, reading back, pruning. Claims are in claims.ts, commits in commit.ts.
+
+import { InvariantError } from "../../core/errors.ts";
 import type { Script } from "../../core/script.ts";
-import type { ExecutionStore, Lease } from "../../core/store.ts";
-import type { BlockingStrategy } from "../../core/store.ts";
+import type { BlockingStrategy, ExecutionStore, Lease } from "../../core/store.ts";
 import { claim, rescue } from "./claims.ts";
 import { commit } from "./commit.ts";
 import { type Connections, RollBack } from "./connection.ts";
-import { InvariantError } from "../../core/errors.ts";
 import { loadExecutions } from "./load.ts";
 import { discard, lockSlot, seekSlot } from "./slots.ts";
 import { int, intOrNull, plainList, text, textOrNull } from "./values.ts";
@@ -55,7 +55,10 @@ SELECT (SELECT count(*) FROM due) AS due_count,
 /** When to look again after due rows that others hold. */
 const lockedAgainMs = 50;
 
-async function wakeDue(connections: Connections, { namespace, limit }: { readonly namespace: string; readonly limit: number }) {
+async function wakeDue(
+  connections: Connections,
+  { namespace, limit }: { readonly namespace: string; readonly limit: number },
+) {
   const [row] = await connections.write({ sql: wakeDueSql, parameters: [namespace, limit] });
   const seekers = plainList(row?.seekers);
   let wokenCount = int(row?.woken_count);
@@ -86,7 +89,13 @@ function* seekWhenDue(id: string): Script<boolean> {
   };
   // Somebody else was here, or is: what he did stands, and the slot that was taken above is given back.
   if (still === undefined) throw new RollBack(false);
-  const standing = yield* seekSlot(slot, id, holder, textOrNull<BlockingStrategy>(found.blocking) ?? "serial", starterOf(found.actor));
+  const standing = yield* seekSlot(
+    slot,
+    id,
+    holder,
+    textOrNull<BlockingStrategy>(found.blocking) ?? "serial",
+    starterOf(found.actor),
+  );
   if (standing === "discarded") yield* discard([still]);
   else
     yield {
@@ -123,7 +132,10 @@ function* readBack(lease: Lease, step: string, role: string): Script<"done" | "a
   };
   if (row !== undefined && int(row.token) === lease.token) return "done";
   if (row !== undefined)
-    throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", { executionId: lease.executionId, step });
+    throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
+      executionId: lease.executionId,
+      step,
+    });
   return guard.status === "running" ? "absent" : "lost";
 }
 
@@ -170,7 +182,10 @@ SELECT count(*) AS count FROM gone`;
 const workerRetainMs = 86_400_000;
 const pruneWorkersSql = `DELETE FROM makegood.worker w WHERE w.namespace = $1::text AND w.lease_until < makegood.now_ms() - $2::bigint`;
 
-async function prune(connections: Connections, { namespace, limit }: { readonly namespace: string; readonly limit: number }) {
+async function prune(
+  connections: Connections,
+  { namespace, limit }: { readonly namespace: string; readonly limit: number },
+) {
   const [executions] = await connections.write({ sql: pruneSql, parameters: [namespace, limit] });
   const [keys] = await connections.write({ sql: pruneKeysSql, parameters: [namespace, limit] });
   await connections.write({ sql: pruneWorkersSql, parameters: [namespace, workerRetainMs] });

@@ -15,11 +15,16 @@ import { phaseBitSql, phaseBits, ruleOf } from "./fence.ts";
 import { int, plainList, textArray } from "./values.ts";
 import { moveColumns, moveSql, outcomeOf, type RecordRow, recordColumns, recordsOf } from "./write-rows.ts";
 
-export const isPlainStart = (start: NewExecution): boolean => start.concurrencyKey === null && start.replacesRound === null;
+export const isPlainStart = (start: NewExecution): boolean =>
+  start.concurrencyKey === null && start.replacesRound === null;
 
 export function isPlainWrite({ attempts, takes, children, progress, transition }: Write): boolean {
-  const isBare = [attempts, takes, children].every((list) => list === undefined || list.length === 0) && progress === undefined;
-  return isBare && (transition === undefined || (transition.name !== "park" && !transition.parent && transition.holdsSlot !== true));
+  const isBare =
+    [attempts, takes, children].every((list) => list === undefined || list.length === 0) && progress === undefined;
+  return (
+    isBare &&
+    (transition === undefined || (transition.name !== "park" && !transition.parent && transition.holdsSlot !== true))
+  );
 }
 
 const startColumns: readonly Column<NewExecution>[] = [
@@ -70,7 +75,8 @@ const plainWriteOf = (write: Write): PlainWrite => ({
   row: write.records?.[0],
 });
 
-const ofWrite = ([name, type, of]: Column<Write>) => [name, type, ({ write }: PlainWrite) => of(write)] as Column<PlainWrite>;
+const ofWrite = ([name, type, of]: Column<Write>) =>
+  [name, type, ({ write }: PlainWrite) => of(write)] as Column<PlainWrite>;
 const ofFirstRecord = ([name, type, of]: Column<RecordRow>) =>
   [name, type, (plain: PlainWrite) => (plain.row === undefined ? null : of(plain as RecordRow))] as Column<PlainWrite>;
 
@@ -190,12 +196,17 @@ export function flushStatement(starts: readonly NewExecution[], writes: readonly
   return {
     name: `makegood-flush-${kind}`,
     sql: statements[kind],
-    parameters: [...(kind === "writes" ? [] : startParameters(starts)), ...(kind === "starts" ? [] : writeParameters(writes))],
+    parameters: [
+      ...(kind === "writes" ? [] : startParameters(starts)),
+      ...(kind === "starts" ? [] : writeParameters(writes)),
+    ],
   };
 }
 
 function startParameters(starts: readonly NewExecution[]): readonly unknown[] {
-  const attributes = starts.flatMap((start) => Object.entries(start.attributes).map(([name, value]) => ({ start, name, value })));
+  const attributes = starts.flatMap((start) =>
+    Object.entries(start.attributes).map(([name, value]) => ({ start, name, value })),
+  );
   const workers = new Set(starts.map((start) => start.claimFor).filter((worker) => worker !== null));
   return [...arraysOf(startColumns, starts), textArray([...workers]), ...arraysOf(attributeColumns, attributes)];
 }
@@ -217,7 +228,15 @@ export function readFlushed([row]: readonly Row[], starts: readonly NewExecution
     const isClaimed = start.delayMs === 0 && start.claimFor !== null && live.has(start.claimFor);
     const status: Status = start.delayMs > 0 ? "waiting" : isClaimed ? "running" : "ready";
     const deadlineAt = start.timeoutMs === null ? null : now + start.delayMs + start.timeoutMs;
-    started.set(start.id, { kind: "started", id: start.id, round: 0, status, token: isClaimed ? 1 : 0, createdAt: now, deadlineAt });
+    started.set(start.id, {
+      kind: "started",
+      id: start.id,
+      round: 0,
+      status,
+      token: isClaimed ? 1 : 0,
+      createdAt: now,
+      deadlineAt,
+    });
   }
   return { started, passed: setOrNull(row?.passed) };
 }

@@ -44,7 +44,11 @@ describeWithPostgres("locks", (database) => {
     const leases = [await scene.running(worker), await scene.running(worker), await scene.running(worker)];
     const user = await begin();
     await holdGuard(user, leases[1]?.executionId ?? "");
-    const commit = () => open.store.executions.commit([], leases.map((lease) => ({ lease, direction: "forward", records: [record("a")] })));
+    const commit = () =>
+      open.store.executions.commit(
+        [],
+        leases.map((lease) => ({ lease, direction: "forward", records: [record("a")] })),
+      );
     expect((await commit()).writes.map(({ kind }) => kind)).toEqual(["done", "busy", "done"]);
     await user.query("COMMIT");
     expect((await commit()).writes.map(({ kind }) => kind)).toEqual(["done", "done", "done"]);
@@ -69,7 +73,10 @@ describeWithPostgres("locks", (database) => {
     const scene = new Scene(open.store);
     const worker = await scene.worker();
     const holder = await scene.running(worker, { concurrencyKey: "till" });
-    const [next, last] = [await scene.start({ concurrencyKey: "till", priority: 1 }), await scene.start({ concurrencyKey: "till", priority: 2 })];
+    const [next, last] = [
+      await scene.start({ concurrencyKey: "till", priority: 1 }),
+      await scene.start({ concurrencyKey: "till", priority: 2 }),
+    ];
     const user = await begin();
     await holdGuard(user, next.id);
     const end = () => scene.move(holder, { name: "complete", parent: null, holdsSlot: true });
@@ -99,7 +106,11 @@ describeWithPostgres("locks", (database) => {
     it("a cancel accepted meanwhile refuses the completion", async () => {
       const scene = new Scene(open.store);
       const lease = await scene.running(await scene.worker());
-      const write = { lease, direction: "forward", transition: { name: "complete", parent: null, holdsSlot: false } } as const;
+      const write = {
+        lease,
+        direction: "forward",
+        transition: { name: "complete", parent: null, holdsSlot: false },
+      } as const;
       const outcome = await flushAcross(scene, write, () => new Scene(other.store).cancel(lease.executionId));
       expect(outcome).toEqual({ kind: "refused", phase: "open", cancel: "canceled", inbox: 1 });
     });
@@ -127,7 +138,12 @@ describeWithPostgres("locks", (database) => {
     it("an update meanwhile that leaves the fence open lets the write pass, on top of it", async () => {
       const scene = new Scene(open.store);
       const lease = await scene.running(await scene.worker());
-      const write = { lease, direction: "forward", transition: { name: "pivot" }, records: [record(":pivot", { kind: "pivot" })] } as const;
+      const write = {
+        lease,
+        direction: "forward",
+        transition: { name: "pivot" },
+        records: [record(":pivot", { kind: "pivot" })],
+      } as const;
       const outcome = await flushAcross(scene, write, () => new Scene(other.store).signal(lease.executionId, "s-1"));
       expect(outcome).toEqual({ kind: "done", children: [] });
       expect(await scene.find(lease.executionId)).toMatchObject({ phase: "pivoted" });
@@ -184,7 +200,9 @@ describeWithPostgres("locks", (database) => {
     it("with a start that took the slot: another start waits for it, and takes the slot if it rolls back", async () => {
       const scene = new Scene(open.store);
       const user = await begin();
-      expect(await inside(user, scene.store.own.startScript(scene.execution({ concurrencyKey: "till" })))).toMatchObject({ status: "ready" });
+      expect(
+        await inside(user, scene.store.own.startScript(scene.execution({ concurrencyKey: "till" }))),
+      ).toMatchObject({ status: "ready" });
       const other = scene.start({ concurrencyKey: "till" });
       await someoneWaits();
       await user.query("ROLLBACK");
@@ -195,7 +213,9 @@ describeWithPostgres("locks", (database) => {
       const scene = new Scene(open.store);
       await scene.start({ key: "A-1" });
       const user = await begin();
-      expect(await inside(user, scene.store.own.startScript(scene.execution({ key: "A-1", concurrencyKey: "till" })))).toMatchObject({ kind: "exists" });
+      expect(
+        await inside(user, scene.store.own.startScript(scene.execution({ key: "A-1", concurrencyKey: "till" }))),
+      ).toMatchObject({ kind: "exists" });
       await user.query("COMMIT");
       expect(await scene.start({ concurrencyKey: "till" })).toMatchObject({ status: "ready" });
     });
@@ -206,7 +226,10 @@ describeWithPostgres("locks", (database) => {
       const hasty = await openStore(database.url, { lockTimeoutMs: 50 });
       const user = await begin();
       await inside(user, scene.store.own.startScript(scene.execution({ key: "A-1" })));
-      const commit = hasty.store.executions.commit([scene.execution({ key: "A-1" })], [{ lease, direction: "forward", records: [record("a")] }]);
+      const commit = hasty.store.executions.commit(
+        [scene.execution({ key: "A-1" })],
+        [{ lease, direction: "forward", records: [record("a")] }],
+      );
       await expect(commit).rejects.toMatchObject({ code: "STORE_CONFLICT" });
       expect((await scene.load(lease.executionId)).journal).toEqual([]);
       await hasty.close();
@@ -217,8 +240,14 @@ describeWithPostgres("locks", (database) => {
     const scene = new Scene(open.store);
     for (let round = 0; round < 40; round++) {
       const start = (i: number): NewExecution => scene.execution({ key: `${round}-${i}` });
-      const ways = [Array.from({ length: 20 }, (_, i) => start(i)), Array.from({ length: 20 }, (_, i) => start(19 - i))];
-      const [here, there] = await Promise.all([open.store.executions.commit(ways[0] ?? [], []), other.store.executions.commit(ways[1] ?? [], [])]);
+      const ways = [
+        Array.from({ length: 20 }, (_, i) => start(i)),
+        Array.from({ length: 20 }, (_, i) => start(19 - i)),
+      ];
+      const [here, there] = await Promise.all([
+        open.store.executions.commit(ways[0] ?? [], []),
+        other.store.executions.commit(ways[1] ?? [], []),
+      ]);
       const kinds = [...(here?.starts ?? []), ...(there?.starts ?? [])].map(({ kind }) => kind);
       expect(kinds.filter((kind) => kind === "started")).toHaveLength(20);
     }
@@ -231,7 +260,10 @@ describeWithPostgres("locks", (database) => {
     const slots = ["a", "b", "c"];
     const startSome = async (at: Scene) => {
       for (let i = 0; i < 10; i++)
-        await at.store.executions.commit(slots.map((slot) => at.execution({ concurrencyKey: slot })), []);
+        await at.store.executions.commit(
+          slots.map((slot) => at.execution({ concurrencyKey: slot })),
+          [],
+        );
     };
     const work = async (at: Scene) => {
       await until("all to end", async () => {
@@ -243,7 +275,10 @@ describeWithPostgres("locks", (database) => {
       });
     };
     await Promise.all([startSome(scene), startSome(there), work(scene), work(there)]);
-    const { rows } = await open.pool.query("SELECT count(*)::integer AS count FROM makegood.slot WHERE namespace = $1", [scene.namespace]);
+    const { rows } = await open.pool.query(
+      "SELECT count(*)::integer AS count FROM makegood.slot WHERE namespace = $1",
+      [scene.namespace],
+    );
     expect(rows[0].count).toBe(0);
   });
 });

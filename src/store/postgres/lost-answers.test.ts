@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
 import { record, Scene } from "../testing/scene.ts";
-import { type Proxy, startProxy } from "./testing/proxy.ts";
+import { type LossyProxy, startProxy } from "./testing/proxy.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
 
 const deadlineMs = 500;
 
 describeWithPostgres("answers that get lost", (database) => {
-  let proxy: Proxy;
+  let proxy: LossyProxy;
   let far: OpenStore;
   let near: OpenStore;
   beforeAll(async () => {
@@ -39,11 +39,17 @@ describeWithPostgres("answers that get lost", (database) => {
     it("a flush whose answer is lost is unknown; it landed, and repeated it is done, once", async () => {
       const scene = new Scene(far.store);
       const lease = await scene.running(await scene.worker());
-      const [execution, write] = [scene.execution({ key: "A-1" }), { lease, direction: "forward", records: [record("a")] } as const];
+      const [execution, write] = [
+        scene.execution({ key: "A-1" }),
+        { lease, direction: "forward", records: [record("a")] } as const,
+      ];
       const commit = () => far.store.executions.commit([execution], [write]);
       expect(await losing(fate, "makegood-flush", commit)).toBe("STORE_OUTCOME_UNKNOWN");
       expect((await near.store.executions.load([lease.executionId])).get(lease.executionId)?.journal).toHaveLength(1);
-      expect(await commit()).toMatchObject({ starts: [{ kind: "exists", id: execution.id }], writes: [{ kind: "done" }] });
+      expect(await commit()).toMatchObject({
+        starts: [{ kind: "exists", id: execution.id }],
+        writes: [{ kind: "done" }],
+      });
       expect((await scene.load(lease.executionId)).journal).toHaveLength(1);
       expect((await near.store.reads.countByStatus(scene.namespace)).ready).toBe(1);
     });

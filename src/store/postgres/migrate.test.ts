@@ -15,7 +15,10 @@ describeWithPostgres("migrations", () => {
       await database.drop();
     }
   }
-  async function withStore<T>(url: string, run: (store: ReturnType<typeof postgres>, pool: pg.Pool) => Promise<T>): Promise<T> {
+  async function withStore<T>(
+    url: string,
+    run: (store: ReturnType<typeof postgres>, pool: pg.Pool) => Promise<T>,
+  ): Promise<T> {
     const pool = new pg.Pool({ connectionString: url });
     const store = postgres(pool);
     try {
@@ -29,7 +32,10 @@ describeWithPostgres("migrations", () => {
   it("an empty database is refused, and names what to run", () =>
     withDatabase((url) =>
       withStore(url, async (store) => {
-        await expect(store.open()).rejects.toMatchObject({ code: "STORE_SCHEMA", message: expect.stringContaining("makegood migrate") });
+        await expect(store.open()).rejects.toMatchObject({
+          code: "STORE_SCHEMA",
+          message: expect.stringContaining("makegood migrate"),
+        });
       }),
     ));
 
@@ -51,20 +57,24 @@ describeWithPostgres("migrations", () => {
 
   describe("killed in the middle", () => {
     // The connection of the process ends, as it does when that is killed.
-    it.each(["CREATE SCHEMA", "CREATE TABLE makegood.execution", "INSERT INTO makegood.migration", "COMMIT\u0000"])("after %j was sent, leave nothing half-done", (text) =>
-      withDatabase(async (url) => {
-        const proxy = await startProxy(url);
-        proxy.answer("cut", text);
-        await withStore(proxy.url, async (store) => {
-          await expect(store.migrate()).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_(UNAVAILABLE|OUTCOME_UNKNOWN)$/) });
-        });
-        await proxy.close();
-        await withStore(url, async (store) => {
-          await store.migrate();
-          expect(await store.migrate()).toEqual([]);
-          await store.open();
-        });
-      }),
+    it.each(["CREATE SCHEMA", "CREATE TABLE makegood.execution", "INSERT INTO makegood.migration", "COMMIT\u0000"])(
+      "after %j was sent, leave nothing half-done",
+      (text) =>
+        withDatabase(async (url) => {
+          const proxy = await startProxy(url);
+          proxy.answer("cut", text);
+          await withStore(proxy.url, async (store) => {
+            await expect(store.migrate()).rejects.toMatchObject({
+              code: expect.stringMatching(/^STORE_(UNAVAILABLE|OUTCOME_UNKNOWN)$/),
+            });
+          });
+          await proxy.close();
+          await withStore(url, async (store) => {
+            await store.migrate();
+            expect(await store.migrate()).toEqual([]);
+            await store.open();
+          });
+        }),
     );
   });
 
@@ -75,7 +85,10 @@ describeWithPostgres("migrations", () => {
         await pool.query("UPDATE makegood.meta SET schema_version = 7, oldest_code = 1");
         await store.open();
         await pool.query("UPDATE makegood.meta SET oldest_code = 7");
-        await expect(store.open()).rejects.toMatchObject({ code: "STORE_SCHEMA", message: expect.stringContaining("newer code") });
+        await expect(store.open()).rejects.toMatchObject({
+          code: "STORE_SCHEMA",
+          message: expect.stringContaining("newer code"),
+        });
         await pool.query("UPDATE makegood.meta SET schema_version = 0, oldest_code = 0");
         await expect(store.open()).rejects.toMatchObject({ code: "STORE_SCHEMA" });
       }),

@@ -73,7 +73,10 @@ function* apply({ name, sql, oldestCode }: Migration, version: number): Script<b
 
 /** Throws STORE_SCHEMA unless the tables are there and of a version that this code can use. Answers the store's identity. */
 export async function checkSchema(connections: Connections): Promise<string> {
-  const [found] = await connections.read({ sql: `SELECT 1 AS found WHERE to_regclass('makegood.meta') IS NOT NULL`, parameters: [] });
+  const [found] = await connections.read({
+    sql: `SELECT 1 AS found WHERE to_regclass('makegood.meta') IS NOT NULL`,
+    parameters: [],
+  });
   const [row] =
     found === undefined
       ? []

@@ -58,7 +58,9 @@ describeWithPostgres("announcements", (database) => {
 
   it("a listener whose connection the server ends connects anew, and is told to look", async () => {
     const { heard, stop } = await listening(there.store, "ended");
-    await here.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN makegood'");
+    await here.pool.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN makegood'",
+    );
     await until("it to hear again", async () => (heard.length > 1 ? true : undefined));
     const id = newId();
     here.store.announce("ended", id);
@@ -68,7 +70,8 @@ describeWithPostgres("announcements", (database) => {
 
   it("what others say on the channel is ignored", async () => {
     const { heard, stop } = await listening(there.store, "strange");
-    for (const said of ["", "hello", "[1,2]", '["x"]', '{"a":1}', "null"]) await here.pool.query("SELECT pg_notify('makegood', $1)", [said]);
+    for (const said of ["", "hello", "[1,2]", '["x"]', '{"a":1}', "null"])
+      await here.pool.query("SELECT pg_notify('makegood', $1)", [said]);
     here.store.announce("strange", null);
     await until("the one that counts", async () => (heard.length > 1 ? true : undefined));
     expect(heard).toEqual([null, null]);

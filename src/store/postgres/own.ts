@@ -14,7 +14,8 @@ export function ownTransactions(identity: () => string | undefined): OwnTransact
     dialect: "postgres",
     get identity() {
       const known = identity();
-      if (known === undefined) throw new InvariantError("Expected the store to be open before its identity is asked for");
+      if (known === undefined)
+        throw new InvariantError("Expected the store to be open before its identity is asked for");
       return known;
     },
     identityScript,
@@ -65,7 +66,18 @@ function* recordScript(lease: Lease, direction: "forward" | "back", row: Journal
       ON CONFLICT (execution_id, step, role) DO NOTHING
       RETURNING token`,
     parameters: [
-      ...[lease.executionId, row.step, row.role, row.kind, row.seq, row.started, row.attempt, row.state, row.body, row.at],
+      ...[
+        lease.executionId,
+        row.step,
+        row.role,
+        row.kind,
+        row.seq,
+        row.started,
+        row.attempt,
+        row.state,
+        row.body,
+        row.at,
+      ],
       ...[lease.token, row.actor],
     ],
   };

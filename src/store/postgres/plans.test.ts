@@ -16,21 +16,32 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
 
   const scans = async (table: string): Promise<number> => {
     await open.pool.query("SELECT pg_stat_force_next_flush()");
-    const { rows } = await open.pool.query("SELECT seq_scan::integer AS count FROM pg_stat_user_tables WHERE schemaname = 'makegood' AND relname = $1", [table]);
+    const { rows } = await open.pool.query(
+      "SELECT seq_scan::integer AS count FROM pg_stat_user_tables WHERE schemaname = 'makegood' AND relname = $1",
+      [table],
+    );
     return rows[0].count;
   };
 
   it("a flush prepared on empty tables goes by primary key when they have grown, without new statistics", async () => {
-    await open.pool.query("ALTER TABLE makegood.execution SET (autovacuum_enabled = false); ANALYZE makegood.execution");
+    await open.pool.query(
+      "ALTER TABLE makegood.execution SET (autovacuum_enabled = false); ANALYZE makegood.execution",
+    );
     const scene = new Scene(open.store);
     const worker = await scene.worker();
     const before = [await scans("execution"), await scans("journal")];
     for (let round = 0; round < 10; round++) {
       const starts = Array.from({ length: 200 }, () => scene.execution({ claimFor: worker.id }));
       await open.store.executions.commit(starts, []);
-      const { writes } = await open.store.executions.commit([], starts.map(({ id }) => ({
-        lease: { executionId: id, token: 1 }, direction: "forward", records: [record("a")], transition: { name: "complete", parent: null, holdsSlot: false },
-      })));
+      const { writes } = await open.store.executions.commit(
+        [],
+        starts.map(({ id }) => ({
+          lease: { executionId: id, token: 1 },
+          direction: "forward",
+          records: [record("a")],
+          transition: { name: "complete", parent: null, holdsSlot: false },
+        })),
+      );
       expect(writes.every(({ kind }) => kind === "done")).toBe(true);
     }
     // Each session tells its counts when it ends.

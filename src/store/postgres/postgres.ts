@@ -53,7 +53,8 @@ export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
     own: ownTransactions(() => identity),
     flushLanes,
     async open() {
-      for (const warning of await checkSuitability(connections, pool.options.max)) log.warn({}, `PostgreSQL: ${warning}`);
+      for (const warning of await checkSuitability(connections, pool.options.max))
+        log.warn({}, `PostgreSQL: ${warning}`);
       if (isAutomatic) await migrate(connections);
       identity = await checkSchema(connections);
     },
@@ -99,6 +100,11 @@ export async function postgresFromUrl(url: string, options: PostgresOptions = {}
 function resolveOptions(options: PostgresOptions) {
   checkOptions(options, knownOptions, "postgres");
   const deadlineMs = checkInteger(options.deadlineMs ?? defaultDeadlineMs, "deadlineMs", 100, 600_000);
-  const lockTimeoutMs = checkInteger(options.lockTimeoutMs ?? Math.min(defaultLockTimeoutMs, deadlineMs), "lockTimeoutMs", 10, deadlineMs);
+  const lockTimeoutMs = checkInteger(
+    options.lockTimeoutMs ?? Math.min(defaultLockTimeoutMs, deadlineMs),
+    "lockTimeoutMs",
+    10,
+    deadlineMs,
+  );
   return { isAutomatic: options.migrate === true, log: options.log ?? silentLog, deadlineMs, lockTimeoutMs };
 }

@@ -56,10 +56,17 @@ export function readStore(connections: Connections): ReadStore {
         `SELECT k.execution_id::text AS id, k.round, COALESCE(e.status, k.status) AS status, k.fingerprint
            FROM makegood.execution_key k LEFT JOIN makegood.execution e ON e.id = k.execution_id
           WHERE k.namespace = $1::text AND k.job = $2::text AND k.key = $3::text`,
-        namespace, job, key,
+        namespace,
+        job,
+        key,
       );
       if (row === undefined) return null;
-      return { id: text(row.id), round: int(row.round), status: text<Status>(row.status), fingerprint: textOrNull(row.fingerprint) };
+      return {
+        id: text(row.id),
+        round: int(row.round),
+        status: text<Status>(row.status),
+        fingerprint: textOrNull(row.fingerprint),
+      };
     },
 
     async outcomes(ids) {
@@ -93,7 +100,18 @@ export function readStore(connections: Connections): ReadStore {
       if ([parent, after].some((id) => id !== undefined && !isUuid(id))) return [];
       const [name = null, value = null] = attribute ?? [];
       const wantedList = wanted === undefined ? null : textArray(wanted);
-      const rows = await read(listSql, namespace, job ?? null, key ?? null, wantedList, parent ?? null, name, value, after ?? null, limit);
+      const rows = await read(
+        listSql,
+        namespace,
+        job ?? null,
+        key ?? null,
+        wantedList,
+        parent ?? null,
+        name,
+        value,
+        after ?? null,
+        limit,
+      );
       return rows.map(executionOf);
     },
 
@@ -101,7 +119,8 @@ export function readStore(connections: Connections): ReadStore {
       // Index incident_open.
       const rows = await read(
         `${incidentSql} WHERE i.namespace = $1::text AND i.closed_at IS NULL ORDER BY i.opened_at, i.id LIMIT $2::integer`,
-        namespace, limit,
+        namespace,
+        limit,
       );
       return rows.map(incidentOf);
     },

@@ -27,50 +27,55 @@ describeWithOwnPostgres("a restart of the server", (server) => {
     }
   }
 
-  it.each(["fast", "immediate", "kill"] as const)("%s: this process lives on, and nothing acknowledged is lost", async (mode) => {
-    const scene = new Scene(open.store);
-    const worker = await scene.worker();
-    const acknowledged: { readonly id: string; recordCount: number; isCompleted: boolean }[] = [];
-    const seen = new Set<string>();
-    let isOver = false;
-    const run = async (): Promise<void> => {
-      while (!isOver) {
-        const execution = scene.execution({ claimFor: worker.id, key: newId() });
-        const { starts } = await insist([execution], [], seen);
-        const [start] = starts as readonly [StartOutcome];
-        // After an unknown outcome it names itself; the lease was live, so it was born running.
-        expect(start.id).toBe(execution.id);
-        const one = { id: execution.id, recordCount: 0, isCompleted: false };
-        acknowledged.push(one);
-        const lease = { executionId: execution.id, token: 1 };
-        for (const step of ["a", "b", "c"]) {
-          const transition = step === "c" ? { transition: { name: "complete", parent: null, holdsSlot: false } as const } : {};
-          const write: Write = { lease, direction: "forward", records: [record(step)], ...transition };
-          const { writes } = await insist([], [write], seen);
-          expect((writes as readonly [WriteOutcome])[0]).toEqual({ kind: "done", children: [] });
-          one.recordCount++;
-          one.isCompleted = step === "c";
+  it.each(["fast", "immediate", "kill"] as const)(
+    "%s: this process lives on, and nothing acknowledged is lost",
+    async (mode) => {
+      const scene = new Scene(open.store);
+      const worker = await scene.worker();
+      const acknowledged: { readonly id: string; recordCount: number; isCompleted: boolean }[] = [];
+      const seen = new Set<string>();
+      let isOver = false;
+      const run = async (): Promise<void> => {
+        while (!isOver) {
+          const execution = scene.execution({ claimFor: worker.id, key: newId() });
+          const { starts } = await insist([execution], [], seen);
+          const [start] = starts as readonly [StartOutcome];
+          // After an unknown outcome it names itself; the lease was live, so it was born running.
+          expect(start.id).toBe(execution.id);
+          const one = { id: execution.id, recordCount: 0, isCompleted: false };
+          acknowledged.push(one);
+          const lease = { executionId: execution.id, token: 1 };
+          for (const step of ["a", "b", "c"]) {
+            const transition =
+              step === "c" ? { transition: { name: "complete", parent: null, holdsSlot: false } as const } : {};
+            const write: Write = { lease, direction: "forward", records: [record(step)], ...transition };
+            const { writes } = await insist([], [write], seen);
+            expect((writes as readonly [WriteOutcome])[0]).toEqual({ kind: "done", children: [] });
+            one.recordCount++;
+            one.isCompleted = step === "c";
+          }
         }
-      }
-    };
-    const runs = Array.from({ length: 16 }, run);
-    await until("some executions", async () => (acknowledged.length > 100 ? true : undefined));
-    await server().restart(mode);
-    const after = acknowledged.length + 100;
-    await until("some executions after the restart", async () => (acknowledged.length > after ? true : undefined));
-    isOver = true;
-    await Promise.all(runs);
-    expect(seen.size).toBeGreaterThan(0);
-    const loaded = await open.store.executions.load(acknowledged.map(({ id }) => id));
-    for (const { id, recordCount } of acknowledged) expect(loaded.get(id)?.journal).toHaveLength(recordCount);
-    const outcomes = await open.store.reads.outcomes(acknowledged.map(({ id }) => id));
-    for (const { id, isCompleted } of acknowledged) expect(outcomes.get(id)?.status).toBe(isCompleted ? "completed" : "running");
-    const { rows } = await open.pool.query(
-      "SELECT count(*)::integer AS count FROM makegood.execution e WHERE namespace = $1 AND NOT EXISTS (SELECT FROM makegood.payload p WHERE p.execution_id = e.id)",
-      [scene.namespace],
-    );
-    expect(rows[0].count).toBe(0);
-  });
+      };
+      const runs = Array.from({ length: 16 }, run);
+      await until("some executions", async () => (acknowledged.length > 100 ? true : undefined));
+      await server().restart(mode);
+      const after = acknowledged.length + 100;
+      await until("some executions after the restart", async () => (acknowledged.length > after ? true : undefined));
+      isOver = true;
+      await Promise.all(runs);
+      expect(seen.size).toBeGreaterThan(0);
+      const loaded = await open.store.executions.load(acknowledged.map(({ id }) => id));
+      for (const { id, recordCount } of acknowledged) expect(loaded.get(id)?.journal).toHaveLength(recordCount);
+      const outcomes = await open.store.reads.outcomes(acknowledged.map(({ id }) => id));
+      for (const { id, isCompleted } of acknowledged)
+        expect(outcomes.get(id)?.status).toBe(isCompleted ? "completed" : "running");
+      const { rows } = await open.pool.query(
+        "SELECT count(*)::integer AS count FROM makegood.execution e WHERE namespace = $1 AND NOT EXISTS (SELECT FROM makegood.payload p WHERE p.execution_id = e.id)",
+        [scene.namespace],
+      );
+      expect(rows[0].count).toBe(0);
+    },
+  );
 
   it("while the server is away every call says so, at once or within its deadline; then all goes on", async () => {
     const scene = new Scene(open.store);

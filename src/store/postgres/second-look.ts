@@ -1,9 +1,10 @@
 // What became of starts and writes that did not land, read after the commit that did not take them. A plain read proves
 // enough here: tokens and phases never go back, a row under my token is committed, and whoever still holds the guard row of
 // a write that fits makes it busy, not lost.
+
+import type { Status } from "../../core/execution.ts";
 import type { Row } from "../../core/script.ts";
 import type { NewExecution, StartOutcome, Write, WriteOutcome } from "../../core/store.ts";
-import type { Status } from "../../core/execution.ts";
 import { arraysOf, unnested } from "./columns.ts";
 import type { Connections } from "./connection.ts";
 import { type Guard, hasRows, outcomeOf } from "./fence.ts";
@@ -14,7 +15,9 @@ import { guardOf } from "./writes.ts";
 /** Outcomes in order. The guard rows are read first: a transition that has left `running` has its rows committed by then. */
 export async function lookAgain(connections: Connections, writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
   const guards = await readGuards(connections, writes);
-  const mine = writes.filter((write) => hasRows(write) && guards.get(write.lease.executionId)?.token === write.lease.token);
+  const mine = writes.filter(
+    (write) => hasRows(write) && guards.get(write.lease.executionId)?.token === write.lease.token,
+  );
   const missing = mine.length === 0 ? new Set<string>() : await readMissing(connections, mine);
   return Promise.all(
     writes.map(async (write) => {
@@ -58,7 +61,10 @@ async function readMissing(connections: Connections, writes: readonly Write[]): 
 }
 
 /** Who has the key of each start, or its very id; undefined where retention took both meanwhile. */
-export async function findExisting(connections: Connections, starts: readonly NewExecution[]): Promise<readonly (StartOutcome | undefined)[]> {
+export async function findExisting(
+  connections: Connections,
+  starts: readonly NewExecution[],
+): Promise<readonly (StartOutcome | undefined)[]> {
   // Primary keys of execution_key and execution.
   const rows = await connections.read({
     sql: `

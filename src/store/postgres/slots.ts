@@ -38,7 +38,13 @@ export function* lockSlot(slot: SlotName, id: string): Script<Hold> {
 }
 
 /** Where `id` stands in a locked slot, after what its blocking strategy does to the one who has it. */
-export function* seekSlot(slot: SlotName, id: string, holder: string, blocking: BlockingStrategy, actor: Actor): Script<Standing> {
+export function* seekSlot(
+  slot: SlotName,
+  id: string,
+  holder: string,
+  blocking: BlockingStrategy,
+  actor: Actor,
+): Script<Standing> {
   if (holder === id) return "held";
   if (blocking === "discard-new") return "discarded";
   if (blocking === "replace-running") {
@@ -112,7 +118,10 @@ export function* lockNext(slots: ReadonlyMap<string, SlotName>): Script<Readonly
 }
 
 /** The holders have ended: each locked slot passes to its next one, who becomes ready, or goes. */
-export function* handOver(slots: ReadonlyMap<string, SlotName>, next: ReadonlyMap<string, string | null>): Script<void> {
+export function* handOver(
+  slots: ReadonlyMap<string, SlotName>,
+  next: ReadonlyMap<string, string | null>,
+): Script<void> {
   const passed = [...slots].filter(([holder]) => typeof next.get(holder) === "string");
   const freed = [...slots].filter(([holder]) => next.get(holder) === null);
   if (passed.length > 0) {

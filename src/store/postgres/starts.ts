@@ -124,7 +124,12 @@ tagged AS (
   SELECT b.id, $2::text, a.key, a.value FROM born b, jsonb_each_text($23::text::jsonb) a)
 SELECT status, token, created_at, deadline_at FROM born`;
 
-function* insert(execution: NewExecution, round: number, sought: Standing | undefined, mayClaim: boolean): Script<StartOutcome | undefined> {
+function* insert(
+  execution: NewExecution,
+  round: number,
+  sought: Standing | undefined,
+  mayClaim: boolean,
+): Script<StartOutcome | undefined> {
   const { id, delayMs } = execution;
   const standing = sought ?? (execution.concurrencyKey === null ? undefined : "wanted");
   const isDiscarded = standing === "discarded";

@@ -1,7 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { chown } from "node:fs/promises";
 import { join } from "node:path";
-import { statSync } from "node:fs";
 import pg from "pg";
 import { expect, it } from "vitest";
 import { describeWithOwnPostgres, describeWithPostgres } from "../../../test/services/describe.ts";
@@ -24,7 +23,9 @@ async function opening(url: string, pool: pg.PoolConfig = {}, options: PostgresO
 
 describeWithPostgres("suitability", (database) => {
   it("a pool too small to share is refused", async () => {
-    expect(await opening(database.url, { max: 4 })).toMatch(/^STORE_UNSUITABLE: Expected a pool of at least 5 connections, found max: 4/);
+    expect(await opening(database.url, { max: 4 })).toMatch(
+      /^STORE_UNSUITABLE: Expected a pool of at least 5 connections, found max: 4/,
+    );
     expect(await opening(database.url, { max: 5 })).toBe("open");
   });
 
@@ -32,7 +33,9 @@ describeWithPostgres("suitability", (database) => {
     ["default_transaction_isolation=serializable", "read committed"],
     ["bytea_output=escape", "hex"],
   ])("sessions with %s are refused", async (setting, expected) => {
-    expect(await opening(database.url, { options: `-c ${setting}` })).toMatch(new RegExp(`^STORE_UNSUITABLE: Expected .*${expected}`));
+    expect(await opening(database.url, { options: `-c ${setting}` })).toMatch(
+      new RegExp(`^STORE_UNSUITABLE: Expected .*${expected}`),
+    );
   });
 
   it("settings that endanger acknowledged data are warned of", async () => {
@@ -71,7 +74,14 @@ describeWithPostgres("suitability", (database) => {
     const admin = new pg.Client({ connectionString: database.url });
     await admin.connect();
     await expect
-      .poll(async () => (await admin.query("SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'makegood'")).rows[0].count)
+      .poll(
+        async () =>
+          (
+            await admin.query(
+              "SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'makegood'",
+            )
+          ).rows[0].count,
+      )
       .toBe(0);
     await admin.end();
   });

@@ -10,9 +10,16 @@ const oldestServer = 140_000;
 const leastConnections = 5;
 
 /** Throws STORE_UNSUITABLE. Returns what is merely unwise. */
-export async function checkSuitability(connections: Connections, maxConnections: number | undefined): Promise<readonly string[]> {
+export async function checkSuitability(
+  connections: Connections,
+  maxConnections: number | undefined,
+): Promise<readonly string[]> {
   if (maxConnections !== undefined && maxConnections < leastConnections)
-    throw unsuitable(`a pool of at least ${leastConnections} connections`, `max: ${maxConnections}`, "Raise `max` of the pool");
+    throw unsuitable(
+      `a pool of at least ${leastConnections} connections`,
+      `max: ${maxConnections}`,
+      "Raise `max` of the pool",
+    );
   const [row] = await connections.read({
     sql: `
       SELECT current_setting('server_version_num') AS version, current_setting('server_version') AS version_name,
@@ -36,7 +43,10 @@ export async function checkSuitability(connections: Connections, maxConnections:
     throw unsuitable("bytea_output = 'hex'", `'${setting("bytea_output")}'`, "Set it for this user");
   return [
     ...warnIf(setting("fsync") === "off", "fsync is off: after a power cut the database may be corrupt"),
-    ...warnIf(setting("full_page_writes") === "off", "full_page_writes is off: after a power cut the database may be corrupt"),
+    ...warnIf(
+      setting("full_page_writes") === "off",
+      "full_page_writes is off: after a power cut the database may be corrupt",
+    ),
     ...warnIf(
       setting("synchronous_commit") === "off",
       "synchronous_commit is off: what was acknowledged may be lost in a crash, and steps may take effect twice",

@@ -2,7 +2,17 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
-import { bytesArray, bytesOrNull, int, intOrNull, numberArray, plainList, text, textArray, textOrNull } from "./values.ts";
+import {
+  bytesArray,
+  bytesOrNull,
+  int,
+  intOrNull,
+  numberArray,
+  plainList,
+  text,
+  textArray,
+  textOrNull,
+} from "./values.ts";
 
 describeWithPostgres("lists as one parameter", (database) => {
   let client: pg.Client;
@@ -13,14 +23,22 @@ describeWithPostgres("lists as one parameter", (database) => {
   afterAll(() => client?.end());
 
   const sent = async (type: string, list: unknown): Promise<unknown> =>
-    (await client.query(`SELECT to_json(array_agg(x ORDER BY n)) AS list FROM unnest($1::${type}[]) WITH ORDINALITY u(x, n)`, [list])).rows[0].list ?? [];
+    (
+      await client.query(
+        `SELECT to_json(array_agg(x ORDER BY n)) AS list FROM unnest($1::${type}[]) WITH ORDINALITY u(x, n)`,
+        [list],
+      )
+    ).rows[0].list ?? [];
 
   it("texts of any characters arrive as they are", async () => {
     const texts = fc.string({ unit: "binary" }).filter((value) => value.isWellFormed() && !value.includes("\0"));
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.option(fc.oneof(texts, fc.constantFrom("", "NULL", "null", '"', "\\", "{}", "a,b", " ")))), async (list) => {
-        expect(await sent("text", textArray(list))).toEqual(list);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.option(fc.oneof(texts, fc.constantFrom("", "NULL", "null", '"', "\\", "{}", "a,b", " ")))),
+        async (list) => {
+          expect(await sent("text", textArray(list))).toEqual(list);
+        },
+      ),
       { numRuns: 60 },
     );
   });

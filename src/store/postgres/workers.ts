@@ -58,12 +58,20 @@ export function workerStore(connections: Connections): WorkerStore {
     },
     async sweep({ worker, held }) {
       const rows = await connections.read({ sql: sweepSql, parameters: [worker, textArray(held)] });
-      return rows.map((row) => ({ id: text(row.id), token: int(row.token), cancel: textOrNull<Reason>(row.cancel), inbox: int(row.inbox) }));
+      return rows.map((row) => ({
+        id: text(row.id),
+        token: int(row.token),
+        cancel: textOrNull<Reason>(row.cancel),
+        inbox: int(row.inbox),
+      }));
     },
     adopt: ({ worker, orphans }) => adopt(connections, worker, orphans),
     async lostAmong(leases) {
       if (leases.length === 0) return [];
-      const lists = [textArray(leases.map((lease) => lease.executionId)), numberArray(leases.map((lease) => lease.token))];
+      const lists = [
+        textArray(leases.map((lease) => lease.executionId)),
+        numberArray(leases.map((lease) => lease.token)),
+      ];
       return (await connections.read({ sql: lostSql, parameters: lists })).map((row) => text(row.id));
     },
     async end(id) {

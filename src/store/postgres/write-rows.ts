@@ -58,7 +58,8 @@ export const findForeignRecordSql = `
 
 // ── Attempts, signals taken, progress, incidents ───────────────────────────────────────────────────────────────────
 
-export const attemptsOf = (writes: readonly Write[]): readonly Of<AttemptRow>[] => rowsOf(writes, (write) => write.attempts);
+export const attemptsOf = (writes: readonly Write[]): readonly Of<AttemptRow>[] =>
+  rowsOf(writes, (write) => write.attempts);
 
 export const attemptColumns: readonly Column<Of<AttemptRow>>[] = [
   ["execution_id", "uuid", (attempt) => attempt.id],
@@ -93,7 +94,8 @@ export const takeSignalsSql = `
    WHERE s.execution_id = t.execution_id AND s.signal_id = t.signal_id AND s.taken_by IS NULL`;
 
 type Progress = NonNullable<Write["progress"]>;
-export const progressOf = (writes: readonly Write[]): readonly Of<Progress>[] => rowsOf(writes, (write) => oneOrNone(write.progress));
+export const progressOf = (writes: readonly Write[]): readonly Of<Progress>[] =>
+  rowsOf(writes, (write) => oneOrNone(write.progress));
 
 export const progressColumns: readonly Column<Of<Progress>>[] = [
   ["execution_id", "uuid", (progress) => progress.id],
@@ -131,7 +133,8 @@ export function outcomeOf({ transition }: Write): Outcome | undefined {
   if (outcome === undefined) return undefined;
   return outcome.result === null && outcome.error === null && outcome.undoneCount === 0 ? undefined : outcome;
 }
-export const outcomesOf = (writes: readonly Write[]): readonly Of<Outcome>[] => rowsOf(writes, (write) => oneOrNone(outcomeOf(write)));
+export const outcomesOf = (writes: readonly Write[]): readonly Of<Outcome>[] =>
+  rowsOf(writes, (write) => oneOrNone(outcomeOf(write)));
 
 export const outcomeColumns: readonly Column<Of<Outcome>>[] = [
   ["execution_id", "uuid", (outcome) => outcome.id],

@@ -17,7 +17,9 @@ import * as rows from "./write-rows.ts";
 
 /** Outcomes in order; undefined where the guard row must be looked at again after the commit. */
 export function* landWrites(writes: readonly Write[]): Script<readonly (WriteOutcome | undefined)[]> {
-  const slots = yield* lockSlots(writes.filter((write) => write.transition?.holdsSlot === true && ends(write)).map(idOf));
+  const slots = yield* lockSlots(
+    writes.filter((write) => write.transition?.holdsSlot === true && ends(write)).map(idOf),
+  );
   const guards = yield* lockGuards([...writes.map(idOf), ...writes.map(parentOf).filter((id) => id !== null)]);
   const hidden = yield* findHidden(writes.map(parentOf).filter((id) => id !== null && !guards.has(id)));
   const isAdmitted = (write: Write): boolean => {
@@ -28,7 +30,9 @@ export function* landWrites(writes: readonly Write[]): Script<readonly (WriteOut
   const freed = new Map([...slots.held].filter(([id]) => admitted.has(id)));
   const next = freed.size === 0 ? new Map<string, string | null>() : yield* lockNext(freed);
   const isBusy = (write: Write): boolean =>
-    hidden.has(parentOf(write) ?? "") || slots.hidden.has(idOf(write)) || (freed.has(idOf(write)) && !next.has(idOf(write)));
+    hidden.has(parentOf(write) ?? "") ||
+    slots.hidden.has(idOf(write)) ||
+    (freed.has(idOf(write)) && !next.has(idOf(write)));
 
   const landing = writes.filter((write) => isAdmitted(write) && !isBusy(write));
   yield* land(landing);
@@ -101,7 +105,11 @@ function* land(writes: readonly Write[]): Script<void> {
   yield* put(rows.setProgressSql, rows.progressColumns, rows.progressOf(writes));
   yield* put(rows.openIncidentsSql, rows.incidentColumns, rows.incidentsOf(writes));
   yield* put(rows.insertOutcomesSql, rows.outcomeColumns, rows.outcomesOf(writes));
-  yield* put(rows.moveAllSql, rows.moveColumns, writes.filter((write) => write.transition !== undefined));
+  yield* put(
+    rows.moveAllSql,
+    rows.moveColumns,
+    writes.filter((write) => write.transition !== undefined),
+  );
 }
 
 function* put<T>(sql: string, columns: readonly Column<T>[], list: readonly T[]): Script<void> {
@@ -132,11 +140,19 @@ function* startChildren(writes: readonly Write[]): Script<ReadonlyMap<Write, rea
   return outcomes;
 }
 
-type Ordered = { readonly namespace: string; readonly job: string; readonly concurrencyKey: string | null; readonly key: string | null };
+type Ordered = {
+  readonly namespace: string;
+  readonly job: string;
+  readonly concurrencyKey: string | null;
+  readonly key: string | null;
+};
 
 export function inLockOrder(a: Ordered, b: Ordered): number {
   return (
-    compare(a.namespace, b.namespace) || compare(a.job, b.job) || compare(a.concurrencyKey ?? "", b.concurrencyKey ?? "") || compare(a.key ?? "", b.key ?? "")
+    compare(a.namespace, b.namespace) ||
+    compare(a.job, b.job) ||
+    compare(a.concurrencyKey ?? "", b.concurrencyKey ?? "") ||
+    compare(a.key ?? "", b.key ?? "")
   );
 }
 

@@ -46,7 +46,7 @@ CREATE TABLE makegood.execution (
   ended_at        bigint,
   retain_ms       bigint NOT NULL,
   prune_at        bigint
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02); -- each claim and end leaves a dead row before the next claim
 CREATE INDEX execution_ready   ON makegood.execution (namespace, job, version, priority, wake_at) WHERE status = 'ready';
 CREATE INDEX execution_due     ON makegood.execution (namespace, wake_at) WHERE status = 'waiting' AND wake_at IS NOT NULL;
 CREATE INDEX execution_running ON makegood.execution (worker) WHERE status = 'running';

@@ -1,11 +1,10 @@
 // A TCP proxy before a PostgreSQL server, to lose what the server answers.
-import { connect, createServer, type Socket } from "node:net";
-import { findLoopbackPort } from "../../../../test/services/loopback-port.ts";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** What happens to the next answer of the server's: passed on, cut off with its connection, or swallowed in silence. */
 export type Fate = "pass" | "cut" | "swallow";
 
-export interface Proxy {
+export interface LossyProxy {
   readonly url: string;
   /** For connections whose client sends something that contains `text` from now on, until `fate` is "pass" again. */
   answer(fate: Fate, text?: string): void;
@@ -14,7 +13,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(serverUrl: string): Promise<Proxy> {
+export async function startProxy(serverUrl: string): Promise<LossyProxy> {
   const target = new URL(serverUrl);
   let [fate, trigger, lostCount]: [Fate, string, number] = ["pass", "", 0];
   const sockets = new Set<Socket>();
@@ -35,13 +34,14 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
       if (fate === "cut") client.destroy();
     });
   });
-  const port = await findLoopbackPort();
-  await new Promise<void>((listening) => server.listen(port, "127.0.0.1", listening));
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const url = new URL(serverUrl);
-  url.port = String(port);
+  url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href,
-    answer: (next, text = "") => void ([fate, trigger] = [next, text]),
+    answer(next, text = "") {
+      [fate, trigger] = [next, text];
+    },
     get lostCount() {
       return lostCount;
     },

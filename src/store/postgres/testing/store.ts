@@ -9,7 +9,11 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-export async function openStore(url: string, options: PostgresOptions = { migrate: true }, max = 10): Promise<OpenStore> {
+export async function openStore(
+  url: string,
+  options: PostgresOptions = { migrate: true },
+  max = 10,
+): Promise<OpenStore> {
   const pool = new pg.Pool({ connectionString: url, max });
   const store = postgres(pool, options);
   await store.open();
