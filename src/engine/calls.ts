@@ -64,8 +64,6 @@ export type Call = {
   refusal: StoredError | undefined;
   /** Ended in this process with a value that could not be recorded any more; kinder to `compensate` than not knowing. */
   landed: { readonly value: unknown } | undefined;
-  /** Settled when no attempt of it runs any more. */
-  rest: Promise<void>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 };

@@ -20,10 +20,10 @@ import {
 import type { Phase, Reason } from "../core/execution.ts";
 import type { Child, StepName } from "../core/job.ts";
 import { type AttemptRow, type JournalRow, type Role, reservedSteps } from "../core/journal.ts";
-import { validateStepName } from "../core/keys.ts";
 import { createScrubber } from "../core/redact.ts";
 import type { ResolvedRetry } from "../core/retry.ts";
 import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
+import { Activity } from "./activity.ts";
 import { afterThrow, finish } from "./after-function.ts";
 import type { AttemptSignal } from "./attempts.ts";
 import { type Ask, type Call, isEffectful } from "./calls.ts";
@@ -36,9 +36,11 @@ import type { Ending } from "./engagements.ts";
 import type { Env } from "./env.ts";
 import type { Settled } from "./group-commit.ts";
 import { Ledger, type RowOf } from "./ledger.ts";
+import { newCall } from "./new-call.ts";
 import { persist } from "./patience.ts";
 import { perform } from "./perform.ts";
 import { parseInput } from "./prepare.ts";
+import { Progress } from "./progress.ts";
 import type { Definition } from "./registry.ts";
 import { type Drift, replayJournal } from "./replay.ts";
 import { undoAll } from "./undo.ts";
@@ -67,8 +69,6 @@ export interface RunHost {
 /** How long a step in flight is waited for when turning back, where attempts have no timeout. */
 const patienceMs = 60_000;
 const lingerMs = 10;
-const progressEveryMs = 1_000;
-const maxNoteChars = 500;
 
 export class Run {
   readonly env: Env;
@@ -96,20 +96,18 @@ export class Run {
   readonly #host: RunHost;
   #abort: AbortController | undefined;
   readonly #deliveries: Deliveries;
+  readonly #activity: Activity;
+  readonly #progress: Progress;
   #isDead = false;
   #isReplaying: boolean;
   #hasDeliveredLive = false;
   readonly #claimedAt: number;
   #started = 0;
-  #activeCount = 0;
-  #effectfulCount = 0;
-  #progress: { readonly fraction: number; readonly note: string | null } | undefined;
   #returned: { readonly value: unknown } | undefined;
   #threw: { readonly error: unknown } | undefined;
   #isFinishing = false;
   #isConsidering = false;
   #cancelDeadline: (() => void) | undefined;
-  #whenCalm: (() => void)[] = [];
 
   constructor(env: Env, host: RunHost, claimed: ClaimedExecution, definition: Definition, loaded: Loaded | undefined) {
     this.env = env;
@@ -126,6 +124,8 @@ export class Run {
     this.attemptTimeoutMs = definition.settings.attemptTimeoutMs;
     this.ledger = new Ledger(loaded);
     this.#deliveries = new Deliveries(env.clock);
+    this.#activity = new Activity(env.clock);
+    this.#progress = new Progress(env.clock, (progress) => this.#writeProgress(progress));
     this.waits = new Waits(this);
     this.#isReplaying = claimed.token > 1;
   }
@@ -217,7 +217,7 @@ export class Run {
     if (this.#isDead || this.turn !== undefined || this.phase === "confirming") return;
     let next: Promise<void> | undefined;
     if (this.#threw !== undefined) next = afterThrow(this, this.#threw.error);
-    else if (this.#returned !== undefined && !this.#isFinishing && this.#effectfulCount === 0) {
+    else if (this.#returned !== undefined && !this.#isFinishing && this.#activity.isCalm) {
       this.#isFinishing = true;
       next = finish(this, this.#returned.value);
     }
@@ -250,7 +250,7 @@ export class Run {
       this.#abort?.abort(error);
       for (const attempt of this.inFlight) attempt.abort(error);
     }
-    this.#wakeCalm();
+    this.#activity.release();
   }
 
   #release(release: Release): void {
@@ -263,52 +263,11 @@ export class Run {
   call(name: StepName, ask: Ask): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isDead) return;
-      let named: { readonly name: string; readonly id: string | undefined; readonly text: string };
-      try {
-        named =
-          ask.kind === "pivot"
-            ? { name: reservedSteps.pivot, id: undefined, text: reservedSteps.pivot }
-            : validateStepName(name);
-      } catch (error) {
-        return reject(error);
-      }
-      if (this.calls.has(named.text))
-        return reject(
-          new CatalogError(
-            "STEP_NAME_REUSED",
-            `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`,
-            { step: named.text },
-          ),
-        );
-      const { maxSteps } = this.env.limits;
-      if (this.calls.size >= maxSteps)
-        return reject(
-          new CatalogError(
-            "STEP_LIMIT",
-            `expected at most ${maxSteps} steps in one execution, found one more: ${JSON.stringify(named.text)}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`,
-            { step: named.text, maxSteps },
-          ),
-        );
-      const role = ask.kind === "tcc" || ask.kind === "tcc-tx" ? "try" : "action";
-      const call: Call = {
-        ask,
-        step: named.text,
-        name: named.name,
-        id: named.id,
-        role,
-        started: ++this.#started,
-        isDirty: this.claimed.token > 1 && !this.#hasDeliveredLive,
-        row: undefined,
-        isUnknown: false,
-        refusal: undefined,
-        landed: undefined,
-        rest: Promise.resolve(),
-        resolve,
-        reject,
-      };
+      const isDirty = this.claimed.token > 1 && !this.#hasDeliveredLive;
+      const started = ++this.#started;
+      const call = newCall(this.calls, this.env.limits.maxSteps, name, ask, { started, isDirty, resolve, reject });
       this.calls.set(call.step, call);
-      if (this.#isReplaying || !this.isForward) return;
-      this.#beginCall(call);
+      if (!this.#isReplaying && this.isForward) this.#beginCall(call);
     });
   }
 
@@ -318,14 +277,11 @@ export class Run {
       return;
     }
     const counts = isEffectful(call.ask.kind);
-    this.#activeCount++;
-    if (counts) this.#effectfulCount++;
-    call.rest = perform(this, call)
+    this.#activity.begin(counts);
+    void perform(this, call)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
-        this.#activeCount--;
-        if (counts) this.#effectfulCount--;
-        this.#wakeCalm();
+        this.#activity.end(counts);
         if (this.#returned !== undefined) this.#afterFunction();
         this.considerSuspending();
       });
@@ -501,33 +457,40 @@ export class Run {
 
   /** Rests until an instant of this process's clock. Long rests may suspend the execution: then this never resolves. */
   async restUntil(atMs: number): Promise<void> {
-    this.#activeCount--;
+    this.#activity.end();
     const rested = this.waits.rest(atMs);
     this.considerSuspending();
     await rested;
-    this.#activeCount++;
+    this.#activity.begin();
   }
 
   /** Holds off suspension while `work` goes on. */
   async whileActive(work: () => Promise<void>): Promise<void> {
-    this.#activeCount++;
+    this.#activity.begin();
     try {
       await work();
     } catch (error) {
       this.fail(error);
     } finally {
-      this.#activeCount--;
+      this.#activity.end();
     }
   }
 
   /** If nothing moves but time and messages, and not soon, gives the execution up until then. */
   considerSuspending(): void {
-    if (this.#isConsidering || this.#isDead || this.#isReplaying || this.#activeCount > 0 || !this.waits.isLong) return;
+    if (this.#isConsidering || this.#isDead || this.#isReplaying || !this.#activity.isIdle || !this.waits.isLong)
+      return;
     this.#isConsidering = true;
     // Lingers a moment: a quick child or signal is met in memory, without a replay.
     this.env.clock.after(lingerMs, () => {
       this.#isConsidering = false;
-      if (this.#isDead || this.#activeCount > 0 || !this.#deliveries.isEmpty || !this.waits.isLong || this.#isFinishing)
+      if (
+        this.#isDead ||
+        !this.#activity.isIdle ||
+        !this.#deliveries.isEmpty ||
+        !this.waits.isLong ||
+        this.#isFinishing
+      )
         return;
       if (this.phase !== "back" && this.turn !== undefined) return;
       void this.suspend(this.waits.dueInMs).catch((error: unknown) => this.fail(error));
@@ -578,23 +541,15 @@ export class Run {
     this.#host.newsFor(executionId);
   }
 
-  /** Kept for people: the last of each second is written, with the next flush. */
   progress(fraction: number, note: string | null): void {
-    if (this.#isReplaying || this.#isDead) return;
-    const isWriting = this.#progress !== undefined;
-    this.#progress = {
-      fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
-      note: note === null ? null : this.scrub(note).slice(0, maxNoteChars),
-    };
-    if (isWriting) return;
-    this.env.clock.after(progressEveryMs, () => {
-      const progress = this.#progress;
-      this.#progress = undefined;
-      if (progress !== undefined && !this.#isDead)
-        this.write({ lease: this.lease, direction: "any", progress }).catch((error: unknown) =>
-          this.env.log.warn({ err: error, executionId: this.id }, "progress could not be written"),
-        );
-    });
+    if (!this.#isReplaying && !this.#isDead) this.#progress.show(fraction, note === null ? null : this.scrub(note));
+  }
+
+  #writeProgress(progress: NonNullable<Write["progress"]>): void {
+    if (this.#isDead) return;
+    this.write({ lease: this.lease, direction: "any", progress }).catch((error: unknown) =>
+      this.env.log.warn({ err: error, executionId: this.id }, "progress could not be written"),
+    );
   }
 
   /** A child was started: there may be work for this process. */
@@ -693,23 +648,9 @@ export class Run {
     if (!this.#isReplaying) await undoAll(this);
   }
 
-  /** Resolves when no attempt of a step runs any more, or after `maxMs`: a known result is kinder to `compensate`. */
-  async calm(): Promise<void> {
-    if (this.#effectfulCount === 0) return;
-    const maxMs = this.attemptTimeoutMs === 0 ? patienceMs : this.attemptTimeoutMs;
-    let cancelTimer: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
-      this.#whenCalm.push(resolve);
-      cancelTimer = this.env.clock.after(maxMs, resolve);
-    });
-    cancelTimer?.();
-  }
-
-  #wakeCalm(): void {
-    if (this.#effectfulCount > 0 && !this.#isDead) return;
-    const waiting = this.#whenCalm;
-    this.#whenCalm = [];
-    for (const wake of waiting) wake();
+  /** Waits for the steps in flight, for as long as an attempt may take: a known result is kinder to `compensate`. */
+  calm(): Promise<void> {
+    return this.#activity.calm(this.attemptTimeoutMs === 0 ? patienceMs : this.attemptTimeoutMs);
   }
 
   async park(incident: Incident): Promise<void> {

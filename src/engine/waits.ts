@@ -40,8 +40,16 @@ export class Waits {
       isSettling: false,
     };
     this.#pending.add(pending);
-    if (pending.dueAt !== null) pending.cancelTimer = this.#after(pending.dueAt, () => void this.look());
+    if (pending.dueAt !== null) this.#arm(pending, pending.dueAt);
     void this.look().then(() => this.#run.considerSuspending());
+  }
+
+  /** A timer may fire a moment before the wall clock has come that far; then it is set again. */
+  #arm(pending: Pending, dueAt: number): void {
+    pending.cancelTimer = this.#after(dueAt, () => {
+      if (this.#run.env.clock.now() < dueAt) this.#arm(pending, dueAt);
+      else void this.look();
+    });
   }
 
   /** Resolves at an instant of this process's clock, unless the run ends first. */

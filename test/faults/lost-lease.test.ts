@@ -7,6 +7,7 @@
 import { expect, it, vi } from "vitest";
 import { type Context, job, makegood } from "makegood";
 import { type Book, newReceipt } from "./support/book.ts";
+import { unrenewed } from "./support/lives.ts";
 import { describeWorlds } from "./support/places.ts";
 import { buying } from "./support/plots.ts";
 import { openWorld, type World } from "./support/world.ts";
@@ -56,22 +57,21 @@ describeWorlds("a function whose execution was taken over", (newPlace) => {
         return life;
       });
     const appOf = (life: string) => {
-      const app = makegood({ store: world.newStore(), namespace: world.place.name, workerName: "one", lease: "30s", poll: "20ms" });
+      const store = life === "old" ? unrenewed(world.newStore()) : world.newStore();
+      const app = makegood({ store, namespace: world.place.name, workerName: "one", lease: "30s", poll: "20ms" });
       app.register(jobOf(life), child);
       return app;
     };
     const [old, young] = [appOf("old"), appOf("young")];
     try {
-      let stage='old.run'; const T=setTimeout(async()=>{ process.stderr.write('STAGE '+stage+' heard '+heard+' '+JSON.stringify(await young.list().catch(e=>String(e)))+' '+contexts.length+' aborted '+contexts[0]?.signal.aborted+'\n'); },8000);
       await old.run();
       const execution = await old.start(jobOf("old"), "1");
-      stage='begun';
       await vi.waitUntil(() => contexts.length === 1);
-      stage='young.run'; await young.run(); stage='young.outcome';
+      await young.run();
       expect(await young.execution(execution.id).outcome()).toEqual({ state: "completed", result: "young" });
-      stage='opened'; open();
+      open();
       await vi.waitUntil(() => contexts[0]?.signal.aborted === true);
-      stage='stopping'; await old.stop({ graceMs: 0 }); stage='stopped'; clearTimeout(T);
+      await old.stop({ graceMs: 0 });
       expect(heard).toEqual(["young finally", "young went on"]);
       expect(await world.timeline()).toHaveLength(effectCount);
       expect(await young.counts()).toMatchObject({ ready: 0, running: 0, parked: 0 });

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type AnyJob, type App, type Context, job, makegood, RefusedError } from "makegood";
 import { silentLog } from "../../src/core/ports.ts";
 import { newReceipt } from "./support/book.ts";
+import { unrenewed } from "./support/lives.ts";
 import { describeWorlds } from "./support/places.ts";
 import { buying } from "./support/plots.ts";
 import { BlockedKeyError } from "./support/provider.ts";
@@ -27,7 +28,7 @@ describeWorlds("a transaction that went back", (newPlace) => {
   });
 
   const run = async (...jobs: readonly AnyJob[]): Promise<App> => {
-    const app = makegood({ store: world.newStore(), namespace: world.place.name, workerName: "one", lease: "30s", poll: "20ms", log: silentLog });
+    const app = makegood({ store: unrenewed(world.newStore()), namespace: world.place.name, workerName: "one", lease: "30s", poll: "20ms", log: silentLog });
     apps.push(app);
     app.register(...jobs);
     await app.run();

@@ -87,7 +87,7 @@ export class Connections {
     } catch (error) {
       const isOnPurpose = error instanceof RollBack;
       const isReachable = isOnPurpose || isCodedError(error) || leavesSessionSound(error);
-      const isRolledBack = isReachable && (await this.#rollBack(client));
+      const isRolledBack = isReachable && (await this.#answers(client, "ROLLBACK"));
       client.release(!(isOnPurpose && isRolledBack));
       if (isOnPurpose) return error.value as T;
       throw storeError(error, stage);
@@ -103,7 +103,7 @@ export class Connections {
       return rows;
     } catch (error) {
       // The error comes before the server lets go of the locks. Whoever tries another way must not meet them.
-      this.#lanes.give(lane, leavesSessionSound(error) && (await this.#rollBack(lane)));
+      this.#lanes.give(lane, leavesSessionSound(error) && (await this.#answers(lane, "SELECT 1")));
       throw storeError(error, "committing");
     }
   }
@@ -162,9 +162,9 @@ export class Connections {
     return within(client.query<Row>({ text: sql, ...(values && { values }), ...named, types: asText }), deadlineMs);
   }
 
-  async #rollBack(client: pg.PoolClient): Promise<boolean> {
+  async #answers(client: pg.PoolClient, sql: string): Promise<boolean> {
     try {
-      await this.#send(client, { sql: "ROLLBACK", parameters: [] }, this.#options.deadlineMs);
+      await this.ask(client, sql);
       return true;
     } catch {
       return false;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
-import { record, Scene } from "../testing/scene.ts";
+import { record, Scene, until } from "../testing/scene.ts";
 import { claimSql, rescueSql } from "./claims.ts";
 import { wakeDueSql } from "./executions.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
@@ -15,7 +15,15 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
   afterAll(() => open?.close());
 
   const scans = async (table: string): Promise<number> => {
-    await open.pool.query("SELECT pg_stat_force_next_flush()");
+    // Each session tells its counts when it ends.
+    await open.close();
+    open = await openStore(database.url, {}, 5);
+    await until("the other sessions to end", async () => {
+      const { rows } = await open.pool.query(
+        "SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
+      );
+      return rows[0].count === 1 ? true : undefined;
+    });
     const { rows } = await open.pool.query(
       "SELECT seq_scan::integer AS count FROM pg_stat_user_tables WHERE schemaname = 'makegood' AND relname = $1",
       [table],
@@ -44,9 +52,6 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
       );
       expect(writes.every(({ kind }) => kind === "done")).toBe(true);
     }
-    // Each session tells its counts when it ends.
-    await open.close();
-    open = await openStore(database.url);
     expect([await scans("execution"), await scans("journal")]).toEqual(before);
   });
 

@@ -56,6 +56,24 @@ async function run(app: App, job: AnyJob): Promise<{ readonly outcome: Outcome<u
   return { outcome: await execution.outcome(), executionId: execution.id };
 }
 
+/** A store whose worker does not renew its lease, as that of a process that hangs, so that a successor takes over at once. */
+export function unrenewed(store: Store): Store {
+  const workers = new Proxy(store.workers, {
+    get: (target, name) => {
+      if (name === "renew") return async () => true;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "workers") return workers;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 /** Lets some other work go first; how much is up to chance. */
 export async function dawdle(random: () => number): Promise<void> {
   for (let turns = Math.floor(random() * 6); turns > 0; turns--) await new Promise((resolve) => void setImmediate(resolve));
