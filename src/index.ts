@@ -15,6 +15,7 @@ export { type ShownState, type Status, shownStates, statuses } from "./core/exec
 export type {
   AnyJob,
   Child,
+  Concurrency,
   Context,
   Effect,
   Execution,
@@ -27,6 +28,8 @@ export type {
   StepInfo,
   StepName,
   TccBranch,
+  SyncTccTxBranch,
+  SyncTxStep,
   TccTxBranch,
   TxStep,
   UndoInfo,
@@ -34,7 +37,7 @@ export type {
 export type { Limits } from "./core/limits.ts";
 export type { Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
-export type { RetryPolicy } from "./core/retry.ts";
+export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
 export type { ExecutionRow, Store } from "./core/store.ts";
 export type { App, CommandOptions, History, SignalOptions, StartOptions } from "./engine/app.ts";

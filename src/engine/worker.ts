@@ -47,6 +47,8 @@ export class Worker implements RunHost {
   #renewedAt = 0;
   #isStopping = false;
   #mayHaveWork = true;
+  /** Executions may be there whose owner's lease is out. Looked for in the claim loop, so that both share the room. */
+  #mayHaveOrphans = true;
   #wakeClaimer: (() => void) | undefined;
   #wakeTimer: (() => void) | undefined;
   #wakeTimerAt = Number.POSITIVE_INFINITY;
@@ -207,23 +209,31 @@ export class Worker implements RunHost {
     return this.#held.size + this.#reserved < this.#options.concurrency;
   }
 
+  /** What others left first, then what is ready, as far as there is room. Returns how many came. */
   async #claim(): Promise<number> {
-    if (this.#env.registry.refs.length === 0) this.#mayHaveWork = false;
+    const jobs = this.#env.registry.refs;
     const room = this.#options.concurrency - this.#held.size - this.#reserved;
-    if (room <= 0 || this.#env.registry.refs.length === 0) return 0;
-    // Cleared before the question, so that an announcement that comes meanwhile is not forgotten.
+    // Cleared before the questions, so that an announcement that comes meanwhile is not forgotten.
     this.#mayHaveWork = false;
+    if (jobs.length === 0) return 0;
+    if (room <= 0) {
+      this.#mayHaveWork = true;
+      return 0;
+    }
     if (this.#isLeaseOut() && !(await this.#renew())) return 0;
-    const limit = Math.min(room, claimBatch);
-    const claimed = await this.#env.store.executions.claim({
-      namespace: this.#env.namespace,
-      worker: this.#id,
-      jobs: this.#env.registry.refs,
-      limit,
-    });
-    await this.#beginAll(claimed);
-    if (claimed.length === limit) this.#mayHaveWork = true;
-    return claimed.length;
+    // The room is taken while the store is asked, lest starts of this process take it as well.
+    this.#reserved += room;
+    try {
+      const rescued = this.#mayHaveOrphans ? await this.#rescue(Math.min(room, rescueBatch)) : [];
+      const limit = Math.min(room - rescued.length, claimBatch);
+      const request = { namespace: this.#env.namespace, worker: this.#id, jobs, limit };
+      const ready = limit > 0 ? await this.#env.store.executions.claim(request) : [];
+      await this.#beginAll([...rescued, ...ready]);
+      if (ready.length === limit || this.#mayHaveOrphans) this.#mayHaveWork = true;
+      return rescued.length + ready.length;
+    } finally {
+      this.#reserved -= room;
+    }
   }
 
   async #beginAll(claimed: readonly ClaimedExecution[]): Promise<void> {
@@ -271,10 +281,8 @@ export class Worker implements RunHost {
     });
   }
 
-  async #rescue(): Promise<void> {
-    const room = this.#options.concurrency - this.#held.size - this.#reserved;
-    if (room <= 0 || this.#isStopping || this.#env.registry.refs.length === 0) return;
-    const limit = Math.min(room, rescueBatch);
+  async #rescue(limit: number): Promise<readonly ClaimedExecution[]> {
+    this.#mayHaveOrphans = false;
     const { claimed, parked } = await this.#env.store.executions.rescue({
       namespace: this.#env.namespace,
       worker: this.#id,
@@ -290,8 +298,8 @@ export class Worker implements RunHost {
       this.#env.engagements.hint(id);
     }
     if (claimed.length > 0) this.#env.log.info({ count: claimed.length }, "took over executions whose worker is gone");
-    await this.#beginAll(claimed);
-    if (claimed.length === limit) await this.#rescue();
+    if (claimed.length + parked.length >= limit) this.#mayHaveOrphans = true;
+    return claimed;
   }
 
   async #register(): Promise<void> {
@@ -312,7 +320,8 @@ export class Worker implements RunHost {
   async #keepLease(): Promise<void> {
     await this.#renew();
     await this.#sweep();
-    await this.#rescue();
+    this.#mayHaveOrphans = true;
+    this.poke();
   }
 
   async #sweep(): Promise<void> {

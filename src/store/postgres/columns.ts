@@ -1,5 +1,6 @@
-// Many rows as one parameter a column. `unnest` in the select list walks the arrays side by side without storing them first,
-// as `FROM unnest(a, b, …)` does; that saved a quarter of a flush's time in the server (PostgreSQL 15).
+// Many rows as one parameter a column. `unnest` in the select list walks the arrays side by side; `FROM unnest(a, b, …)` stores
+// each of them first. This, and inserts that do not ask (flush.ts), took the server's CPU for a three-step execution from 58
+// to 46 µs (PostgreSQL 15, 100 rows a statement, 2 vCPU, November 2026).
 import { bytesArray, numberArray, textArray } from "./values.ts";
 
 type Value = {

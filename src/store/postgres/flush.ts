@@ -1,7 +1,8 @@
 // The flush: any number of plain starts and plain writes in one prepared statement, which is one round trip and one commit.
 //
 // It inserts without asking whether the rows are there. Only a repeat, after an unknown outcome, meets its own rows; the
-// statement then fails as a whole and its elements take the way of writes.ts, which asks. That saves 20 % of it.
+// statement then fails as a whole and its elements take the way of writes.ts, which asks. What that saves
+// is in columns.ts.
 //
 // What matters for its plan: the guard rows come by primary key whatever the statistics say (a lateral sub-select, and
 // `phaseBitSql`); CTEs are compared by hashed sub-plans, never joined, since the planner believes that each has ten rows.

@@ -1,5 +1,6 @@
 // The store on PostgreSQL, made from the user's own pool of pg.
 import type pg from "pg";
+import { describeValue, OptionError } from "../../core/errors.ts";
 import { checkInteger, checkOptions } from "../../core/options.ts";
 import { type Log, silentLog } from "../../core/ports.ts";
 import type { Store } from "../../core/store.ts";
@@ -40,6 +41,8 @@ const flushLanes = 2;
  * `connectionTimeoutMillis` and `keepAlive`: pg waits for ever by default, and only the store's own work has a deadline.
  */
 export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
+  if (typeof pool?.connect !== "function" || typeof pool.on !== "function")
+    throw new OptionError("pool", `pool: expected a Pool of the package pg, found ${describeValue(pool)}`);
   const { isAutomatic, log, ...limits } = resolveOptions(options);
   const connections = new Connections(pool, { ...limits, log, laneCount: flushLanes });
   const notices = new Notices(connections, log);

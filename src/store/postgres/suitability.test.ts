@@ -1,5 +1,4 @@
-import { statSync, writeFileSync } from "node:fs";
-import { chown } from "node:fs/promises";
+import { chownSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { expect, it } from "vitest";
@@ -66,6 +65,10 @@ describeWithPostgres("suitability", (database) => {
     expect(() => postgres(pool, options as PostgresOptions)).toThrow(expected);
   });
 
+  it.each([null, {}, "postgres://localhost"])("%j in place of a pool is refused", (pool) => {
+    expect(() => postgres(pool as never)).toThrow("expected a Pool of the package pg");
+  });
+
   it("a store made from an address ends its pool when it closes, and its sessions have timeouts", async () => {
     const store = await postgresFromUrl(database.url, { migrate: true, deadlineMs: 5_000, lockTimeoutMs: 1_000 });
     await store.open();
@@ -98,7 +101,7 @@ describeWithOwnPostgres("a standby", (server) => {
     const signal = join(server().dataDir, "standby.signal");
     writeFileSync(signal, "");
     const { uid, gid } = statSync(server().dataDir);
-    await chown(signal, uid, gid);
+    chownSync(signal, uid, gid);
     await server().start();
     expect(await opening(server().url)).toMatch(/^STORE_UNSUITABLE: Expected a primary server, found a standby/);
   });

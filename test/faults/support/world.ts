@@ -21,6 +21,8 @@ export interface Place {
   readonly remote: string;
   /** PostgreSQL ends a transaction of a participant that idles for so long. */
   readonly maxIdleMs?: number;
+  /** How long a statement waits for PostgreSQL's answer. */
+  readonly deadlineMs?: number;
 }
 
 export interface World {
@@ -98,16 +100,16 @@ async function openSqlite({ name: world, engine, far }: Place, at: At): Promise<
 /** As careful users make their pools, except that nobody listens to their errors: the engine has to. */
 async function makePoolOf(): Promise<(connectionString: string, more?: pg.PoolConfig) => pg.Pool> {
   const { default: driver } = await import("pg");
-  const defaults = { max: 10, connectionTimeoutMillis: 5_000, query_timeout: 20_000, keepAlive: true };
+  const defaults = { max: 10, connectionTimeoutMillis: 5_000, keepAlive: true };
   return (connectionString, more = {}) => new driver.Pool({ ...defaults, connectionString, ...more });
 }
 
-async function openPostgres({ name: world, engine, far, maxIdleMs = 0 }: Place, at: At): Promise<Opened> {
+async function openPostgres({ name: world, engine, far, maxIdleMs = 0, deadlineMs = 10_000 }: Place, at: At): Promise<Opened> {
   const { nodePostgres, postgres } = await import("../../../src/postgres.ts");
   const poolOf = await makePoolOf();
   const pools: pg.Pool[] = [];
   const pool = (url: string, more: pg.PoolConfig = {}): pg.Pool => {
-    const made = poolOf(url, more);
+    const made = poolOf(url, { query_timeout: deadlineMs, ...more });
     pools.push(made);
     return made;
   };
@@ -118,7 +120,7 @@ async function openPostgres({ name: world, engine, far, maxIdleMs = 0 }: Place, 
   };
   const enginePool = pool(engine);
   return {
-    newStore: () => postgres(enginePool, { migrate: true }),
+    newStore: () => postgres(enginePool, { migrate: true, deadlineMs }),
     own: book("own", engine),
     far: book("far", far),
     close: async () => void (await Promise.allSettled(pools.map((one) => one.end()))),

@@ -1,0 +1,111 @@
+/**
+ * Between the engine and PostgreSQL every kind of statement gets lost once: its request on the way there, or its reply on
+ * the way back, when it was carried out and nobody hears of it. The client's error is the same for both. Also lost: replies
+ * to COMMIT in each place, with a connection that ends and with one that stays silent.
+ *
+ * Faults F4, F7, F8, F9; guarantees G3, G4, G5, G6.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type App, makegood } from "makegood";
+import { silentLog } from "../../src/core/ports.ts";
+import { describeWithPostgres } from "../services/describe.ts";
+import { type Loss, type LosingProxy, startLosingProxy } from "./support/losing-proxy.ts";
+import { postgresPlaces } from "./support/places.ts";
+import { makePlots, type PlotName, plotNames } from "./support/plots.ts";
+import { faultsIn, makeReport } from "./support/report.ts";
+import { openWorld, type Place, type World } from "./support/world.ts";
+
+const deadlineMs = 1_000;
+
+describeWithPostgres("an execution whose database's answers get lost", (database) => {
+  const newPlace = postgresPlaces(() => database.url);
+  let proxy: LosingProxy;
+  beforeAll(async () => {
+    proxy = await startLosingProxy(database.url);
+  });
+  afterAll(() => proxy.close());
+
+  /** Runs a plot by way of the proxy, in a process that has begun to work when things begin to get lost. */
+  async function live(plot: PlotName, decide: (sql: string) => Loss, through: (place: Place) => Place = all): Promise<{ readonly faults: readonly string[]; readonly points: readonly string[] }> {
+    const points: string[] = [];
+    const place = { ...newPlace(), deadlineMs };
+    const world = await openWorld(through(place), (name) => void points.push(name));
+    const plots = makePlots(world);
+    const app = makegood({ store: world.store, namespace: place.name, workerName: place.name, lease: "1s", poll: "20ms", log: silentLog });
+    app.register(...Object.values(plots));
+    try {
+      await app.run();
+      proxy.decide = decide;
+      const execution = await app.start(plots[plot], "1");
+      await execution.outcome();
+      proxy.decide = () => "none";
+      return { faults: await faultsOf(app, world, execution.id, plot), points };
+    } finally {
+      proxy.decide = () => "none";
+      await app.stop();
+      await world.close();
+    }
+  }
+  const all = (place: Place): Place => ({ ...place, engine: proxy.through(place.engine), far: proxy.through(place.far) });
+
+  describe.each(["request", "reply"] as const)("(%s)", (loss) => {
+    it.each(plotNames)("has every effect once, or undone once, although each statement's is lost once (%s)", async (plot) => {
+      const lost = new Set<string>();
+      const { faults } = await live(plot, (sql) => {
+        const text = sql.replace(/\s+/g, " ");
+        if (lost.has(text)) return "none";
+        lost.add(text);
+        return loss;
+      });
+      expect(faults).toEqual([]);
+      // Claims, flushes, the participants' transactions, each from BEGIN to COMMIT.
+      expect(lost.size).toBeGreaterThan(12);
+    });
+  });
+
+  const bodiesOf = (points: readonly string[], what: string): number => points.filter((point) => point === `effect: ${what}: body begins`).length;
+  /** Loses the first COMMIT of a transaction in which the text was. */
+  const firstCommitAfter = (text: string, loss: Loss) => {
+    let state: "before" | "there" | "over" = "before";
+    return (sql: string): Loss => {
+      if (state === "before" && sql.includes(text)) state = "there";
+      else if (state === "there" && sql === "COMMIT") {
+        state = "over";
+        return loss;
+      }
+      return "none";
+    };
+  };
+
+  it.each([
+    { loss: "reply", runs: 1, says: "reads its own transaction back and does not repeat it" },
+    { loss: "hang", runs: 1, says: "reads its own transaction back and does not repeat it" },
+    { loss: "request", runs: 2, says: "finds its own transaction missing and repeats it" },
+  ] as const)("$says when the $loss of its COMMIT is lost", async ({ loss, runs }) => {
+    const { faults, points } = await live("buys", firstCommitAfter("INSERT INTO makegood.journal", loss));
+    expect(faults).toEqual([]);
+    expect(bodiesOf(points, "own stock")).toBe(runs);
+    expect(points).toContain("store: after executions.readBack");
+  });
+
+  it.each([
+    { loss: "reply", runs: 1, says: "is answered by the barrier" },
+    { loss: "hang", runs: 1, says: "is answered by the barrier" },
+    { loss: "request", runs: 2, says: "is not answered by the barrier, and repeats" },
+  ] as const)("$says when the $loss of a far COMMIT is lost", async ({ loss, runs }) => {
+    const { faults, points } = await live("buys", firstCommitAfter("INSERT INTO makegood.barrier", loss));
+    expect(faults).toEqual([]);
+    expect(bodiesOf(points, "far ledger")).toBe(runs);
+    expect(points.filter((point) => point === "effect: far: before BEGIN").length).toBe(3);
+  });
+
+  it("repeats a flush whose reply never comes, and records once", async () => {
+    let lost = 0;
+    const isFlush = (sql: string): boolean => /^\s*WITH clock[\s\S]*INSERT INTO makegood\.journal/.test(sql);
+    const { faults } = await live("buys", (sql) => (isFlush(sql) && ++lost <= 2 ? "hang" : "none"));
+    expect(faults).toEqual([]);
+    expect(lost).toBeGreaterThan(2);
+  });
+});
+
+const faultsOf = async (app: App, world: World, executionId: string, plot: PlotName): Promise<readonly string[]> => faultsIn(await makeReport(app, world, executionId), plot);

@@ -1,0 +1,101 @@
+/**
+ * A TCP proxy before a PostgreSQL server that loses what it is told to lose, statement by statement:
+ * a request before it arrives, or the reply to one that was carried out. Formats as in the manual, "Message Formats".
+ */
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/** `hang`: the reply never comes, and the connection stays open. */
+export type Loss = "none" | "request" | "reply" | "hang";
+
+export interface LosingProxy {
+  /** The address of a database, by way of the proxy. */
+  through(url: string): string;
+  /** Asked for each statement that is about to be carried out. */
+  decide: (sql: string) => Loss;
+  /** Ends all connections and refuses new ones, until `resume`. */
+  stop(): Promise<void>;
+  resume(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> {
+  const target = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (client) => {
+    const upstream = connect({ port: Number(target.port), host: target.hostname, noDelay: true });
+    const end = (): void => {
+      client.resetAndDestroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        end();
+      });
+    }
+    let loss: Loss = "none";
+    const read = frontendReader((message, statement) => {
+      if (statement !== undefined && loss === "none") loss = proxy.decide(statement);
+      if (loss === "request") end();
+      else upstream.write(message);
+    });
+    client.on("data", read);
+    upstream.on("data", (data) => {
+      if (loss === "none") client.write(data);
+      // ReadyForQuery ends the reply: by now the server has done it all.
+      else if (loss === "reply" && data.subarray(-6, -1).equals(readyForQuery)) end();
+    });
+  });
+  const listen = (port: number): Promise<void> => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const stop = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of sockets) socket.resetAndDestroy();
+    await closed;
+  };
+  const proxy: LosingProxy = {
+    through(url) {
+      const address = new URL(url);
+      address.port = String(port);
+      return address.href;
+    },
+    decide: () => "none",
+    stop,
+    resume: () => listen(port),
+    close: stop,
+  };
+  return proxy;
+}
+
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
+
+/** Cuts a client's bytes into messages; those that make the server act (Query, Sync) come with the statement's text. */
+function frontendReader(hear: (message: Buffer, statement: string | undefined) => void): (data: Buffer) => void {
+  const prepared = new Map<string, string>();
+  let pending: Buffer = Buffer.alloc(0);
+  let hasStarted = false;
+  let text = "";
+  return (data) => {
+    pending = Buffer.concat([pending, data]);
+    for (;;) {
+      // The first message of a connection has no type.
+      const typeBytes = hasStarted ? 1 : 0;
+      if (pending.length < typeBytes + 4) return;
+      const end = typeBytes + pending.readInt32BE(typeBytes);
+      if (pending.length < end) return;
+      const message = pending.subarray(0, end);
+      pending = pending.subarray(end);
+      const type = hasStarted ? String.fromCharCode(message[0] ?? 0) : "";
+      hasStarted = true;
+      const [first = "", second = ""] = message.subarray(typeBytes + 4).toString("latin1").split("\0", 2);
+      if (type === "P") prepared.set(first, second);
+      if (type === "P") text = second;
+      else if (type === "B") text = prepared.get(second) ?? text;
+      else if (type === "Q") text = first;
+      hear(message, type === "Q" || type === "S" ? text : undefined);
+    }
+  };
+}
