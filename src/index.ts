@@ -27,9 +27,9 @@ export type {
   Signal,
   StepInfo,
   StepName,
-  TccBranch,
   SyncTccTxBranch,
   SyncTxStep,
+  TccBranch,
   TccTxBranch,
   TxStep,
   UndoInfo,
@@ -40,6 +40,9 @@ export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
 export type { ExecutionRow, Store } from "./core/store.ts";
-export type { App, CommandOptions, History, SignalOptions, StartOptions } from "./engine/app.ts";
+export type { App } from "./engine/app.ts";
+export type { CommandOptions, SignalOptions, StepVerdict, Verdict } from "./engine/commands.ts";
+export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/reader.ts";
+export type { StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { participant } from "./participant/participant.ts";

@@ -131,7 +131,11 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
         if (how.startsWith("reset")) proxy.reset();
         else await terminate(pid);
         // Goes on in the very turn in which it hears of the loss, as a body does that logs its errors in the database.
-        await sleeping.catch(() => client.insertEffect(tx as Tx, note));
+        try {
+          await sleeping;
+        } catch {
+          await client.run(tx as Tx, `INSERT INTO effect (note) VALUES ('${note}')`);
+        }
         return null;
       });
       expect(outcome).toMatchObject({ kind: "threw" });

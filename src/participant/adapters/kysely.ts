@@ -43,7 +43,7 @@ export function kysely<DB>(db: Kysely<DB>, options: KyselyOptions): TxAdapter<Tr
 }
 
 async function query<DB>(tx: Transaction<DB>, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
-  const { rows } = await tx.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
+  const { rows } = await tx.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
   return rows;
 }
 

@@ -5,11 +5,7 @@ export interface Life {
   isOver: boolean;
 }
 
-/**
- * The same `TransactionSql`, but dead when its transaction is. A loss that a statement of the body meets shows first in that
- * statement's rejection, so each query's `reject` is listened to: attaching a handler instead would start the query, and
- * queries are also built to be parts of others.
- */
+/** The same `TransactionSql`, but dead when its transaction is. */
 export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
   if (typeof sql !== "function") return sql;
   return new Proxy(sql, {
@@ -27,46 +23,64 @@ export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
   });
 }
 
-function guardedCall(run: Function, life: Life): Function {
-  return (...parameters: unknown[]) => {
+type Callable = (...parameters: unknown[]) => unknown;
+
+function guardedCall(run: object, life: Life): Callable {
+  return (...parameters) => {
     refuseIfOver(life);
-    return watched(Reflect.apply(run, undefined, parameters), life);
+    return watched((run as Callable)(...parameters), life);
   };
 }
 
 /** Its body gets a `TransactionSql` of its own, over the same connection. */
-function guardedSavepoint(savepoint: Function, life: Life): Function {
-  return (...parameters: unknown[]) => {
+function guardedSavepoint(savepoint: object, life: Life): Callable {
+  const guarded = (it: unknown): unknown =>
+    typeof it === "function" ? (sql: unknown) => it(guardTransactionSql(sql, life)) : it;
+  return (...parameters) => {
     refuseIfOver(life);
-    const guarded = parameters.map((it) => (typeof it === "function" ? (sql: unknown) => it(guardTransactionSql(sql, life)) : it));
-    return Reflect.apply(savepoint, undefined, guarded);
+    return (savepoint as Callable)(...parameters.map(guarded));
   };
 }
 
-function refuseIfOver(life: Life): void {
-  if (!life.isOver) return;
-  throw new StoreUnavailableError("Expected the transaction to be open, found that its connection was lost or that it has ended", {});
+/** postgres.js's Query: a promise that is sent through `handler` when it is first awaited, and told of its end by the others. */
+interface Query {
+  handler: (query: Query) => void;
+  reject: (error: unknown) => void;
 }
 
-/** What postgres.js itself reports of a connection, besides the socket's own errors, which have no SQLSTATE either. */
-const sqlState = /^[0-9FHPX][0-9A-Z]{4}$/;
-
-function watched<Q>(query: Q, life: Life): Q {
-  if (!isQuery(query)) return query;
-  const { reject } = query;
-  query.reject = (error) => {
+/**
+ * A query may be built long before it is sent, or be built as a part of another and never sent, so it is stopped at its
+ * handler. A loss that a statement of the body meets shows first in that statement's rejection, before the body can send
+ * the next one; it is heard through `reject`, since attaching a handler to the promise would send the query.
+ */
+function watched<Q>(built: Q, life: Life): Q {
+  if (!isQuery(built)) return built;
+  const { handler, reject } = built;
+  const send = (query: Query): void => (life.isOver ? query.reject(overError()) : handler(query));
+  built.handler = Object.assign(send, handler);
+  built.reject = (error) => {
     if (isLoss(error)) life.isOver = true;
     reject(error);
   };
-  return query;
+  return built;
 }
 
-function isQuery(value: unknown): value is { reject: (error: unknown) => void } {
-  return value instanceof Promise && "reject" in value && typeof value.reject === "function";
+function isQuery(value: unknown): value is Query {
+  const isPromise = value instanceof Promise && "handler" in value && "reject" in value;
+  return isPromise && typeof value.handler === "function" && typeof value.reject === "function";
 }
+
+function refuseIfOver(life: Life): void {
+  if (life.isOver) throw overError();
+}
+
+const overError = (): Error =>
+  new StoreUnavailableError("Expected the transaction to be open, found that its connection was lost or that it has ended", {});
+
+/** An error of the server has an SQLSTATE; those of the socket begin with E, those of postgres.js itself with CONNECT. */
+const sqlState = /^[0-9FHPX][0-9A-Z]{4}$/;
 
 function isLoss(error: unknown): boolean {
-  if (!(error instanceof Error)) return true;
-  const code = "code" in error ? String(error.code) : "";
-  return !sqlState.test(code) && (code.startsWith("CONNECT") || code.startsWith("E"));
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return !sqlState.test(code) && /^(E|CONNECT)/.test(code);
 }

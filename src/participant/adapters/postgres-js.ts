@@ -80,6 +80,6 @@ export function rowReader(sql: PostgresJsClient): (rows: readonly Row[]) => read
   if (row.from !== undefined)
     throw new OptionError("transform.row", "Expected a postgres.js client without transform.row, found one with it: makegood cannot read its own rows there. Give the participant a client of its own");
   const rename = column.from;
-  if (true || typeof rename !== "function") return (rows) => [...rows];
+  if (typeof rename !== "function") return (rows) => [...rows];
   return (rows) => rows.map((renamed) => new Proxy(renamed, { get: (target, name) => Reflect.get(target, typeof name === "string" ? rename(name) : name) }));
 }

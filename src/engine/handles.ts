@@ -1,0 +1,88 @@
+// Waiting for an execution to end, and what callers are told of it.
+import {
+  CatalogError,
+  ExecutionNotSuccessfulError,
+  ExecutionUnknownError,
+  parseStoredError,
+  type StoredError,
+  toStoredError,
+} from "../core/errors.ts";
+import { isTerminal, shownState } from "../core/execution.ts";
+import type { Execution, Outcome } from "../core/job.ts";
+import type { Ending } from "./engagements.ts";
+import { checkId, type Session } from "./session.ts";
+
+export class Handles {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  handle<R>(id: string, round: number, isNew: boolean): Execution<R> {
+    return {
+      id,
+      round,
+      isNew,
+      result: async (options) => {
+        const ending = await this.#wait(id, false, options?.signal);
+        if (ending.status === "completed") return this.#session.env.formats.result.decode(ending.result) as R;
+        throw new ExecutionNotSuccessfulError(id, shownState(ending), this.#errorOf(ending));
+      },
+      outcome: async (options) => this.#outcome<R>(await this.#wait(id, true, options?.signal)),
+    };
+  }
+
+  async #wait(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
+    checkId(id);
+    await this.#session.open();
+    signal?.throwIfAborted();
+    const first = this.#session.worker.isHeld(id)
+      ? undefined
+      : await this.#session.insist(() => this.#session.env.store.reads.outcomes([id]));
+    if (first !== undefined) {
+      const known = first.get(id);
+      if (known === undefined) throw new ExecutionUnknownError(id);
+      if (isTerminal(known.status) || (alsoParked && known.status === "parked")) return known;
+    }
+    const { ending, leave } = this.#session.env.engagements.wait(id, alsoParked);
+    const aborted = new Promise<never>((_, reject) =>
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
+    );
+    try {
+      const found = await (signal === undefined ? ending : Promise.race([ending, aborted]));
+      if (found === null) throw new ExecutionUnknownError(id);
+      return found;
+    } finally {
+      leave();
+    }
+  }
+
+  #outcome<R>(ending: Ending): Outcome<R> {
+    const state = shownState(ending);
+    switch (state) {
+      case "completed":
+        return { state, result: this.#session.env.formats.result.decode(ending.result) as R };
+      case "failed":
+      case "compensated":
+      case "canceled":
+      case "timed-out":
+        return { state, error: this.#errorOf(ending) ?? toStoredError(undefined) };
+      case "discarded":
+        return { state };
+      case "parked":
+      case "killed":
+        return { state, incidentId: ending.incidentId };
+      case "ready":
+      case "running":
+      case "waiting":
+      case "compensating":
+      case "confirming":
+        throw new CatalogError("INVARIANT", `expected an ended execution, found ${state}`, {});
+    }
+  }
+
+  #errorOf(ending: Ending): StoredError | null {
+    return ending.error === null ? null : parseStoredError(this.#session.env.formats.result.decode(ending.error));
+  }
+}

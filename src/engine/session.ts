@@ -1,0 +1,97 @@
+// What the entry's parts share in one process: the open store, the worker, and patience with both.
+import { CatalogError, ExecutionUnknownError } from "../core/errors.ts";
+import { isUuid } from "../core/ids.ts";
+import type { Env } from "./env.ts";
+import { isPassing } from "./group-commit.ts";
+import type { Worker } from "./worker.ts";
+
+const maxTries = 7;
+const firstPauseMs = 20;
+const closePatienceMs = 5_000;
+
+export class Session {
+  readonly env: Env;
+  readonly worker: Worker;
+  #opening: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(env: Env, worker: Worker) {
+    this.env = env;
+    this.worker = worker;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  open(): Promise<void> {
+    if (this.#closing !== undefined)
+      return Promise.reject(new CatalogError("APP_CLOSED", "this app was stopped. Make a new one with makegood()", {}));
+    this.#opening ??= this.env.store.open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async run(): Promise<void> {
+    await this.open();
+    this.#running ??= this.worker.start().catch((error: unknown) => {
+      this.#running = undefined;
+      throw error;
+    });
+    await this.#running;
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#closing ??= this.#stop(graceMs);
+    return this.#closing;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    // A database that does not answer must not hold up the end: what is not given back is taken over when the lease is out.
+    const orderly = async (): Promise<void> => {
+      if (this.isRunning) await this.worker.stop(graceMs);
+      await this.env.journal.drained();
+    };
+    let cancelTimer: (() => void) | undefined;
+    const patience = new Promise<void>((resolve) => {
+      cancelTimer = this.env.clock.after(graceMs + closePatienceMs, resolve);
+    });
+    await Promise.race([orderly(), patience]);
+    cancelTimer?.();
+    this.env.journal.close();
+    this.env.engagements.close();
+    if (this.#opening !== undefined)
+      await this.#opening.then(
+        () => this.env.store.close(),
+        () => {},
+      );
+  }
+
+  /** There may be work, here or elsewhere. */
+  announce(): void {
+    if (this.isRunning) this.worker.poke();
+    this.env.store.announce(this.env.namespace, null);
+  }
+
+  /** Commands and reads are idempotent: repeated while the store is away, for a while. */
+  async insist<T>(ask: () => Promise<T>): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isPassing(error) || tries >= maxTries || this.#closing !== undefined) throw error;
+        await new Promise<void>(
+          (resolve) => void this.env.clock.after(firstPauseMs * 2 ** tries * (0.5 + this.env.random.next()), resolve),
+        );
+      }
+    }
+  }
+}
+
+/** A text that is no id names no execution; the stores are not asked. */
+export function checkId(id: string): void {
+  if (!isUuid(id)) throw new ExecutionUnknownError(id);
+}

@@ -1,0 +1,149 @@
+// Starting: one execution per key and round, already claimed where this process has room.
+import type { Duration } from "../core/duration.ts";
+import { KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
+import { isTerminal } from "../core/execution.ts";
+import type { AnyJob, Execution, Job } from "../core/job.ts";
+import { checkOptions } from "../core/options.ts";
+import type { Participant } from "../core/participant.ts";
+import type { Actor } from "../core/ports.ts";
+import type { ClaimedExecution, NewExecution, StartOutcome } from "../core/store.ts";
+import { defaultActor } from "./commands.ts";
+import type { Handles } from "./handles.ts";
+import { prepare } from "./prepare.ts";
+import type { Session } from "./session.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction type
+export type InTransaction<Tx> = readonly [participant: Participant<Tx, any>, tx: Tx];
+
+export interface StartOptions<Tx = never> {
+  /** Starts it inside this transaction: it exists if and only if that commits. Not claimed before. */
+  readonly in?: InTransaction<Tx>;
+  /**
+   * What an existing key answers. `return` (default): the newest round, whatever became of it. `restart-failed`: a new
+   * round if the newest ended without success. `refuse`: throws KEY_EXISTS.
+   */
+  readonly ifExists?: "return" | "restart-failed" | "refuse";
+  readonly delay?: Duration;
+  /** 0 (first) … 9. */
+  readonly priority?: number;
+  /** W3C traceparent, kept with the execution and handed to its children. */
+  readonly traceContext?: string;
+  readonly actor?: Actor;
+}
+
+const startKeys = ["in", "ifExists", "delay", "priority", "traceContext", "actor"] as const;
+const maxRestartTries = 5;
+
+export class Starter {
+  readonly #session: Session;
+  readonly #handles: Handles;
+
+  constructor(session: Session, handles: Handles) {
+    this.#session = session;
+    this.#handles = handles;
+  }
+
+  /**
+   * Starts an execution, or answers the one that has its key. Resolves after commit: from then on it survives any crash.
+   *
+   * Throws INPUT_INVALID, KEY_INVALID, KEY_INPUT_MISMATCH (same key, another input), KEY_EXISTS (`ifExists: "refuse"`),
+   * OPTION_INVALID. Called again after an unknown outcome it answers the first one, if the job has a key.
+   */
+  async start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
+    checkOptions(options, startKeys, "start");
+    await this.#session.open();
+    const { delay, priority, traceContext } = options;
+    const execution = await prepare(this.#session.env, job, input, {
+      delay,
+      priority,
+      traceContext,
+      actor: options.actor ?? defaultActor,
+    });
+    const outcome =
+      options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
+    return this.#answer<R, Tx>(job, execution, outcome, options);
+  }
+
+  async #startHere(execution: NewExecution): Promise<StartOutcome> {
+    const mayClaim = this.#session.isRunning && execution.delayMs === 0 && execution.concurrencyKey === null;
+    const worker = mayClaim ? this.#session.worker.reserve(execution.job, execution.version) : null;
+    try {
+      const outcome = await this.#session.env.journal.start(
+        worker === null ? execution : { ...execution, claimFor: worker },
+      );
+      if (outcome.kind === "started" && outcome.status === "running")
+        this.#session.worker.run(claimedAtStart(execution, outcome));
+      else if (outcome.kind === "started") this.#session.announce();
+      return outcome;
+    } finally {
+      if (worker !== null) this.#session.worker.unreserve();
+    }
+  }
+
+  async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
+    if (!(await this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
+      throw new OptionError(
+        "in",
+        `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
+      );
+    const outcome = await participant.runIn(tx, this.#session.env.store.own.startScript(execution));
+    // Before the commit nobody may run it, and nobody here learns of the commit: the poll finds it, and an early look does no harm.
+    this.#session.announce();
+    return outcome;
+  }
+
+  async #answer<R, Tx>(
+    job: AnyJob,
+    execution: NewExecution,
+    first: StartOutcome,
+    options: StartOptions<Tx>,
+  ): Promise<Execution<R>> {
+    let outcome = first;
+    for (let tries = 0; outcome.kind === "exists" && outcome.id !== execution.id; tries++) {
+      const { id, fingerprint, status, round } = outcome;
+      const key = execution.key ?? "";
+      if (options.ifExists === "refuse") throw new KeyExistsError({ job: job.name, key, executionId: id });
+      if (fingerprint !== null && fingerprint !== execution.fingerprint)
+        throw new KeyInputMismatchError({
+          job: job.name,
+          key,
+          recorded: fingerprint,
+          given: execution.fingerprint ?? "",
+        });
+      const hasFailed = isTerminal(status) && status !== "completed";
+      if (options.ifExists !== "restart-failed" || !hasFailed || tries >= maxRestartTries)
+        return this.#handles.handle<R>(id, round, false);
+      const next = { ...execution, replacesRound: round };
+      outcome = options.in === undefined ? await this.#startHere(next) : await this.#startIn(options.in, next);
+    }
+    return this.#handles.handle<R>(outcome.id, outcome.round, true);
+  }
+}
+
+function claimedAtStart(
+  execution: NewExecution,
+  outcome: Extract<StartOutcome, { readonly kind: "started" }>,
+): ClaimedExecution {
+  return {
+    id: outcome.id,
+    job: execution.job,
+    version: execution.version,
+    key: execution.key,
+    round: outcome.round,
+    token: outcome.token,
+    phase: "open",
+    reason: null,
+    cancel: null,
+    inbox: 0,
+    priority: execution.priority,
+    group: execution.group,
+    parent: execution.parent,
+    root: execution.root,
+    holdsSlot: false,
+    traceContext: execution.traceContext,
+    input: execution.input,
+    createdAt: outcome.createdAt,
+    deadlineAt: outcome.deadlineAt,
+    deadlineInMs: outcome.deadlineAt === null ? null : outcome.deadlineAt - outcome.createdAt,
+  };
+}
