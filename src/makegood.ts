@@ -18,6 +18,7 @@ import type { Env } from "./engine/env.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
 import { Worker } from "./engine/worker.ts";
+import { pruneBarrier } from "./participant/prune.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
 export interface AppOptions {
@@ -27,7 +28,7 @@ export interface AppOptions {
   readonly namespace?: string;
   /** Stable over restarts: a worker of the same name takes over from its predecessor at once. Default: host name and process id. */
   readonly workerName?: string;
-  /** The user's databases that jobs work on. */
+  /** The user's databases that jobs work on: `app.migrate()` brings their tables up to date, and their barrier rows are deleted with the executions. */
   // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type
   readonly participants?: readonly Participant<any, any>[];
   /** Executions in memory at once. Default 256, 1 … 100 000. */
@@ -40,6 +41,7 @@ export interface AppOptions {
   readonly suspendAfter?: Duration;
   /** Take-overs without a new journal row before an execution is parked as NO_PROGRESS. Default 5, 1 … 1 000. */
   readonly maxCrashes?: number;
+  /** Of inputs, results, signals, steps; see limits.md for each with its default. */
   readonly limits?: Partial<Limits>;
   /** Encodes stored values, for example encrypts them. `others` are only read. */
   readonly values?: { readonly codec?: ValueCodec; readonly others?: readonly ValueCodec[] };
@@ -47,8 +49,9 @@ export interface AppOptions {
   readonly log?: Log;
   /** Development: every result is delivered by replay, so that a function that is not deterministic fails in tests. */
   readonly alwaysReplay?: boolean;
-  /** For tests. */
+  /** For tests. Default: the system's. */
   readonly clock?: Clock;
+  /** For tests. Default: the system's. */
   readonly random?: Random;
 }
 
@@ -90,6 +93,7 @@ export function makegood(options: AppOptions): App {
       "workerName",
       `workerName: expected a text of 1 to ${maxNameBytes} bytes, found ${JSON.stringify(name)}`,
     );
+  const participants = options.participants ?? [];
   const limits = resolveLimits(options.limits);
   const log = options.log ?? defaultLog;
   const clock = options.clock ?? systemClock;
@@ -122,8 +126,14 @@ export function makegood(options: AppOptions): App {
     leaseMs: toMs(options.lease ?? "30s", "lease", { min: 1_000 }),
     pollMs: toMs(options.poll ?? "1s", "poll", { min: 10 }),
     maxCrashes: checkInteger(options.maxCrashes ?? 5, "maxCrashes", 1, 1_000),
+    pruneBarriers: participants.length === 0 ? null : (ids) => pruneAll(participants, ids),
   });
-  return new App(env, worker, options.participants ?? []);
+  return new App(env, worker, participants);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type
+async function pruneAll(participants: readonly Participant<any, any>[], ids: readonly string[]): Promise<void> {
+  for (const participant of participants) await pruneBarrier(participant, ids);
 }
 
 /** Asked once per participant: the answer is a property of the database, not of the connection. */

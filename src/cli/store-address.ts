@@ -71,21 +71,41 @@ export async function storeAt(address: StoreAddress): Promise<Store> {
   }
 }
 
-/** Brings the tables of a store up to date. Returns the names of the migrations that it reports as applied. */
+/** Brings the tables of a store up to date. Returns the names of the migrations that it applied. */
 export async function migrateStore(address: StoreAddress): Promise<readonly string[]> {
   const store = await storeAt(address);
   try {
-    // A file is opened first, which migrates it already; a server's tables are only ever changed by `migrate`.
-    if (address.kind === "sqlite") await store.open();
     return await store.migrate();
   } finally {
     await store.close();
   }
 }
 
+/** Brings a participant's tables in the database at this address up to date. */
+export async function migrateParticipant(address: StoreAddress): Promise<void> {
+  const { participant } = await import("../index.ts");
+  if (address.kind === "sqlite") {
+    const { DatabaseSync } = await import("node:sqlite");
+    const database = new DatabaseSync(address.path);
+    const { nodeSqlite } = await import("../sqlite.ts");
+    await participant("database", nodeSqlite(database)).migrate();
+    database.close();
+    return;
+  }
+  const { nodePostgres, openPool } = await importPostgres();
+  const pool = await openPool(address.url);
+  try {
+    await participant("database", nodePostgres(pool)).migrate();
+  } finally {
+    await pool.end();
+  }
+}
+
 export async function importPostgres() {
   try {
-    return await import("../postgres.ts");
+    const { default: driver } = await import("pg");
+    const openPool = async (connectionString: string) => new driver.Pool({ connectionString, max: 2 });
+    return { ...(await import("../postgres.ts")), openPool };
   } catch (error) {
     if (!isMissingDriver(error)) throw error;
     throw new UsageError(

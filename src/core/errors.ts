@@ -32,7 +32,6 @@ export const errorCatalog = {
   EXECUTION_UNKNOWN: refusal("There is no execution of this id or key: it never existed, or retention removed it.", "Check id and namespace."),
   EXECUTION_STATE: refusal("The execution is in a state that does not allow this command.", "Read its state; the message says which states allow it."),
   SIGNAL_REFUSED: refusal("The execution has ended and takes no signals.", "Do not send it again."),
-  PARTICIPANT_UNKNOWN: refusal("The participant does not belong to this app.", "Name it where the app is made."),
   PARTICIPANT_NOT_MIGRATED: refusal("The participant's database lacks makegood's tables.", "Run `makegood migrate --participant`, or call `participant.migrate()`."),
   APP_CLOSED: refusal("The app has been closed, or is closing.", "Start the work before closing, or in another process."),
 
@@ -41,7 +40,6 @@ export const errorCatalog = {
   STEP_NAME_REUSED: refusal("One execution used the same step name and id twice.", 'Give each use its own id: ctx.step(["take stock", line.code], …).'),
   STEP_LIMIT: refusal("One execution called more steps than its limit; its journal is loaded whole.", "Give parts of the work to children (ctx.start), or raise `limits.maxSteps`."),
   STEP_ASYNC_BODY: refusal("The body of a transaction on a synchronous participant returned a promise; the transaction was rolled back.", "Remove async and await from the body."),
-  STEP_UNDO_MISSING: uncertain("An execution must turn back over a step that has neither `compensate` nor `irreversible`.", "Settle the incident by hand, then add a compensation."),
   PIVOT_MISUSE: refusal("A call stands on the wrong side of the pivot, such as a TCC branch behind it.", "Move the call before `await ctx.pivot()`."),
   STEP_DRIFT: uncertain("The recorded steps do not fit the code: a step of another kind, or one that was never reached.", "Deploy the version that the execution began with, and resume it."),
 
@@ -61,7 +59,6 @@ export const errorCatalog = {
   COMPENSATION_FAILED: uncertain("A compensation failed beyond its attempts or its window; the execution is parked.", "Undo or repair by hand, then settle the incident, or retry it."),
   NO_PROGRESS: uncertain("The processes that ran this execution died again and again without a new record; it is parked.", "Find what kills the process in the step that comes next, then resume."),
   LEASE_LOST: uncertain("The execution passed to another worker. Everything this attempt still does is void.", "Nothing: stop, write nothing, repeat nothing."),
-  TURNED_BACK: uncertain("The execution is turning back; nothing new may begin.", "Nothing: its completed steps are being undone."),
   TIMED_OUT: uncertain("The execution did not end within its timeout.", "Read its outcome; before the pivot it was turned back."),
   CANCELED: uncertain("The execution was canceled and turned back.", "Start it again under a new round or key if it is still wanted."),
   KILLED: uncertain("A person ended the execution without compensation.", "Check its effects by hand."),

@@ -2,7 +2,6 @@
 import type { Stored } from "./codec.ts";
 import type { Duration } from "./duration.ts";
 import type { StoredError } from "./errors.ts";
-import type { ShownState } from "./execution.ts";
 import type { Awaitable, Participant } from "./participant.ts";
 import type { Log } from "./ports.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -240,5 +239,3 @@ export interface Execution<R> {
   /** Waits until it has ended or is parked. */
   outcome(options?: { readonly signal?: AbortSignal }): Promise<Outcome<R>>;
 }
-
-export type { ShownState };

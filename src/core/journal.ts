@@ -17,8 +17,6 @@ export type StepKind = (typeof stepKinds)[number];
 /** The role of a row within its step; `due` holds the instant at which a sleep or a wait ends. */
 export const roles = ["action", "compensation", "try", "confirm", "cancel", "due"] as const;
 export type Role = (typeof roles)[number];
-/** Written when phase is not back. The others are written in phase back, or in phase confirming (`confirm`). */
-export const forwardRoles: readonly Role[] = ["action", "try", "confirm", "due"];
 
 /** Steps the engine writes for itself. A user's name cannot hold a colon, so these cannot meet. */
 export const reservedSteps = { pivot: ":pivot", turn: ":turn", function: ":function" } as const;

@@ -171,6 +171,13 @@ export interface Loaded {
   readonly cancel: Reason | null;
 }
 
+export interface PruneRequest {
+  readonly namespace: string;
+  readonly limit: number;
+  /** Only executions that ended at least this long ago, whatever their own retention. Default 0. */
+  readonly endedForMs?: number;
+}
+
 export interface ExecutionStore {
   /**
    * One flush: starts and fenced writes of any number of executions, in one commit where the store can. Outcomes are per
@@ -206,11 +213,10 @@ export interface ExecutionStore {
   }): Promise<{ readonly claimed: readonly ClaimedExecution[]; readonly parked: readonly ExecutionId[] }>;
   /** After an own transaction's unknown COMMIT: locks the guard row with the token, then looks for the row with that token. */
   readBack(lease: Lease, step: string, role: Role): Promise<"done" | "absent" | "lost">;
+  /** Terminal executions that `prune` would delete with the same request, in the order in which it would. */
+  prunable(request: PruneRequest): Promise<readonly ExecutionId[]>;
   /** Deletes terminal executions past their retention with all their rows, then key records past theirs. Batches; returns how many. */
-  prune(request: {
-    readonly namespace: string;
-    readonly limit: number;
-  }): Promise<{ readonly executionCount: number; readonly keyCount: number }>;
+  prune(request: PruneRequest): Promise<{ readonly executionCount: number; readonly keyCount: number }>;
 }
 
 export interface WorkerStore {

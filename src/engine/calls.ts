@@ -2,7 +2,7 @@
 
 import type { Duration } from "../core/duration.ts";
 import type { StoredError } from "../core/errors.ts";
-import type { JobOptions, RemoteStep, StepInfo, TccBranch, UndoInfo } from "../core/job.ts";
+import type { RemoteStep, StepInfo, TccBranch, UndoInfo } from "../core/job.ts";
 import type { JournalRow, Role, StepKind } from "../core/journal.ts";
 import type { Awaitable, ParticipantPort } from "../core/participant.ts";
 import type { RetryPolicy } from "../core/retry.ts";
@@ -71,5 +71,3 @@ export type Call = {
 /** Kinds whose effects the finish waits for and turning back undoes. */
 export const isEffectful = (kind: StepKind): boolean =>
   kind === "step" || kind === "attempt" || kind === "tx" || kind === "tcc" || kind === "tcc-tx" || kind === "start";
-
-export type AnyJobOptions = JobOptions<unknown, unknown>;

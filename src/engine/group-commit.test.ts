@@ -96,9 +96,10 @@ describe("group commit", () => {
     });
     const counted = {
       ...store,
-      commit: async (s: readonly NewExecution[], w: readonly Write[]) => (
-        expect(++inFlight).toBe(1), store.commit(s, w)
-      ),
+      commit: async (starts: readonly NewExecution[], writes: readonly Write[]) => {
+        expect(++inFlight).toBe(1);
+        return store.commit(starts, writes);
+      },
     } as ExecutionStore;
     const commits = journal(counted, 2);
     const first = commits.write(write("1", "a"));

@@ -25,14 +25,17 @@ export interface WorkerOptions {
   readonly pollMs: number;
   /** Claims without a new journal row before an execution is parked as NO_PROGRESS. */
   readonly maxCrashes: number;
+  /** Deletes the barrier rows of ended executions at every participant; null where there are none. */
+  readonly pruneBarriers: ((executionIds: readonly string[]) => Promise<void>) | null;
 }
 
 const claimBatch = 250;
-const rescueBatch = 100;
 const wakeBatch = 500;
 const firstPollMs = 20;
 const retentionEveryMs = 60_000;
 const pruneBatch = 500;
+/** Late calls to a participant find its barrier at least this long after the execution's end. */
+const farRetentionMs = 600_000;
 const unservedAfterMs = 60_000;
 const unservedEveryMs = 60_000;
 
@@ -87,7 +90,7 @@ export class Worker implements RunHost {
     this.#tasks.start("lease", (signal) =>
       this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
     );
-    this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune()));
+    this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune(), true));
     this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
   }
 
@@ -221,18 +224,19 @@ export class Worker implements RunHost {
       return 0;
     }
     if (this.#isLeaseOut() && !(await this.#renew())) return 0;
-    // The room is taken while the store is asked, lest starts of this process take it as well.
-    this.#reserved += room;
+    // Half of the room is taken while the store is asked; the other half is for what this process starts meanwhile.
+    const share = Math.min(Math.ceil(room / 2), claimBatch);
+    this.#reserved += share;
     try {
-      const rescued = this.#mayHaveOrphans ? await this.#rescue(Math.min(room, rescueBatch)) : [];
-      const limit = Math.min(room - rescued.length, claimBatch);
+      const rescued = this.#mayHaveOrphans ? await this.#rescue(share) : [];
+      const limit = share - rescued.length;
       const request = { namespace: this.#env.namespace, worker: this.#id, jobs, limit };
       const ready = limit > 0 ? await this.#env.store.executions.claim(request) : [];
       await this.#beginAll([...rescued, ...ready]);
       if (ready.length === limit || this.#mayHaveOrphans) this.#mayHaveWork = true;
       return rescued.length + ready.length;
     } finally {
-      this.#reserved -= room;
+      this.#reserved -= share;
     }
   }
 
@@ -379,12 +383,18 @@ export class Worker implements RunHost {
     return this.#env.clock.monotonicMs() - this.#renewedAt > this.#options.leaseMs;
   }
 
+  /** Barrier rows go with their executions, and before them: afterwards nobody would know which may go. */
   async #prune(): Promise<void> {
+    const { executions } = this.#env.store;
+    const { pruneBarriers } = this.#options;
+    const request = {
+      namespace: this.#env.namespace,
+      limit: pruneBatch,
+      endedForMs: pruneBarriers === null ? 0 : farRetentionMs,
+    };
     for (;;) {
-      const { executionCount, keyCount } = await this.#env.store.executions.prune({
-        namespace: this.#env.namespace,
-        limit: pruneBatch,
-      });
+      if (pruneBarriers !== null) await pruneBarriers(await executions.prunable(request));
+      const { executionCount, keyCount } = await executions.prune(request);
       if (executionCount < pruneBatch && keyCount < pruneBatch) return;
     }
   }

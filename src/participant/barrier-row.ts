@@ -7,7 +7,8 @@ import type { BarrierOp, BarrierRow } from "./dialect.ts";
 export const barrierId = "01";
 
 /** DTM's word for the pattern that a row belongs to. */
-export const transTypeOf = (op: BarrierOp): "saga" | "tcc" => (op === "action" || op === "compensation" ? "saga" : "tcc");
+export const transTypeOf = (op: BarrierOp): "saga" | "tcc" =>
+  op === "action" || op === "compensation" ? "saga" : "tcc";
 
 /** What the effect of `op` undoes. */
 export const originOf = { compensation: "action", cancel: "try" } as const;

@@ -73,7 +73,10 @@ export const barrierSqlite: BarrierSql = {
   },
   *migrate() {
     yield { sql: createMigrationTable, parameters: [] };
-    const missing = missingOf(migrations, yield { sql: "SELECT name FROM makegood_participant_migration", parameters: [] });
+    const missing = missingOf(
+      migrations,
+      yield { sql: "SELECT name FROM makegood_participant_migration", parameters: [] },
+    );
     for (const { name, statements } of missing) {
       for (const sql of statements) yield { sql, parameters: [] };
       yield { sql: "INSERT INTO makegood_participant_migration (name) VALUES (?)", parameters: [name] };

@@ -95,5 +95,7 @@ function vanished(mark: BarrierMark, op: BarrierOp): { readonly kind: "unavailab
 /** The engine decides between confirm and cancel by one compare-and-set; both in one branch means that someone else called. */
 function assertNeverBoth(mark: BarrierMark, rows: readonly BarrierRow[], other: BarrierOp): void {
   if (rowOf(rows, other) === undefined) return;
-  throw new InvariantError(`Expected a confirmed branch never to be canceled, found both (${markText(mark)})`, { ...mark });
+  throw new InvariantError(`Expected a confirmed branch never to be canceled, found both (${markText(mark)})`, {
+    ...mark,
+  });
 }

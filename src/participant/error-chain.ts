@@ -3,7 +3,8 @@ const maxCauses = 5;
 /** An error and its causes, outermost first: ORMs wrap what the driver threw. */
 export function chainOf(error: unknown): readonly unknown[] {
   const chain: unknown[] = [];
-  for (let at = error; at !== undefined && at !== null && chain.length <= maxCauses; at = propertyOf(at, "cause")) chain.push(at);
+  for (let at = error; at !== undefined && at !== null && chain.length <= maxCauses; at = propertyOf(at, "cause"))
+    chain.push(at);
   return chain;
 }
 

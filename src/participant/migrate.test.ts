@@ -37,7 +37,9 @@ describe("migrating on SQLite", () => {
 
   it("works from six processes at once", async () => {
     const path = join(folder, "at-once.db");
-    expect(await Promise.all(Array.from({ length: 6 }, () => migrateElsewhere("sqlite", path)))).toEqual(Array(6).fill("done"));
+    expect(await Promise.all(Array.from({ length: 6 }, () => migrateElsewhere("sqlite", path)))).toEqual(
+      Array(6).fill("done"),
+    );
     expect(await act(nodeSqlite(new DatabaseSync(path)))).toBe("ran");
   });
 
@@ -67,7 +69,9 @@ describeWithPostgres("migrating on PostgreSQL", (database) => {
 
   it("works from six processes at once", () =>
     withFresh(async (url, pool) => {
-      expect(await Promise.all(Array.from({ length: 6 }, () => migrateElsewhere("postgres", url)))).toEqual(Array(6).fill("done"));
+      expect(await Promise.all(Array.from({ length: 6 }, () => migrateElsewhere("postgres", url)))).toEqual(
+        Array(6).fill("done"),
+      );
       expect(await act(nodePostgres(pool))).toBe("ran");
     }));
 
@@ -88,7 +92,8 @@ describeWithPostgres("migrating on PostgreSQL", (database) => {
       await other.query("BEGIN");
       await other.query("CREATE SCHEMA makegood");
       const migrating = participant("orders", nodePostgres(pool)).migrate();
-      const isWaiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      const isWaiting =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
       while ((await pool.query(isWaiting)).rows.length === 0);
       await other.query("COMMIT");
       other.release();
@@ -101,7 +106,9 @@ describeWithPostgres("migrating on PostgreSQL", (database) => {
       await participant("orders", nodePostgres(pool)).migrate();
       const role = `app_${new URL(url).pathname.slice(1)}`;
       await pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'app'`);
-      await pool.query(`GRANT USAGE ON SCHEMA makegood TO ${role}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA makegood TO ${role}`);
+      await pool.query(
+        `GRANT USAGE ON SCHEMA makegood TO ${role}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA makegood TO ${role}`,
+      );
       const appUrl = new URL(url);
       appUrl.username = role;
       appUrl.password = "app";

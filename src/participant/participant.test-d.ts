@@ -1,12 +1,13 @@
 // Types that must keep working: each adapter gives the user's own transaction type, and a synchronous client's participant
 // is "sync". Checked by tsc; never run.
+
+import type { DatabaseSync } from "node:sqlite";
 import type BetterSqlite3 from "better-sqlite3";
 import { type BetterSQLite3Database, drizzle as overBetterSqlite3 } from "drizzle-orm/better-sqlite3";
 import { drizzle as overPg } from "drizzle-orm/node-postgres";
 import { pgTable, text } from "drizzle-orm/pg-core";
 import { drizzle as overPostgresJs, type PostgresJsTransaction } from "drizzle-orm/postgres-js";
 import type { Kysely, Transaction } from "kysely";
-import type { DatabaseSync } from "node:sqlite";
 import type { Pool, PoolClient } from "pg";
 import type { Sql, TransactionSql } from "postgres";
 import type { Participant, TxAdapter } from "../core/participant.ts";

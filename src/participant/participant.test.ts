@@ -4,21 +4,24 @@ import type { TxAdapter } from "../core/participant.ts";
 import type { Row } from "../core/script.ts";
 import { nodeSqlite } from "./adapters/node-sqlite.ts";
 import { participant } from "./participant.ts";
+import { silentScript } from "./testing/scene.ts";
 
 const mark = { gid: "0195f2a0-0000-7000-8000-000000000000", branch: "b", round: 0 };
-function* done() {
-  return "done" as const;
-}
+const done = () => silentScript("done" as const);
 
 /** An adapter that touches no database; `transaction` is what a test says. */
-function fake(transaction: TxAdapter<object, "async">["transaction"], query = async (): Promise<Row[]> => []): TxAdapter<object, "async"> {
+function fake(
+  transaction: TxAdapter<object, "async">["transaction"],
+  query = async (): Promise<Row[]> => [],
+): TxAdapter<object, "async"> {
   return { mode: "async", dialect: "postgres", transaction, query };
 }
 
 describe("participant", () => {
   it("takes names fit for logs and commands, of 1 to 64 characters", () => {
     const adapter = nodeSqlite(new DatabaseSync(":memory:"));
-    for (const name of ["o", "orders", "eu-west.orders_2", "9", "x".repeat(64)]) expect(participant(name, adapter).name).toBe(name);
+    for (const name of ["o", "orders", "eu-west.orders_2", "9", "x".repeat(64)])
+      expect(participant(name, adapter).name).toBe(name);
     for (const name of ["", "Orders", "orders db", "-orders", ".", "bestellungen-ü", "x".repeat(65), 7, null]) {
       expect(() => participant(name as string, adapter)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
     }
@@ -45,7 +48,10 @@ describe("what an adapter's answer means", () => {
   const lost = new Error("connection lost");
 
   it("rejected before the body: unavailable", async () => {
-    const { port } = participant("orders", fake(async () => Promise.reject(lost)));
+    const { port } = participant(
+      "orders",
+      fake(async () => Promise.reject(lost)),
+    );
     expect(await port.own(() => 1, done)).toEqual({ kind: "unavailable", error: lost });
   });
 
@@ -66,7 +72,9 @@ describe("what an adapter's answer means", () => {
     const kindOf = async (code: string) => (await participant("orders", failing(code)).port.own(() => 1, done)).kind;
     expect([await kindOf("23503"), await kindOf("25P02"), await kindOf("P0001")]).toEqual(["threw", "threw", "threw"]);
     expect([await kindOf("40001"), await kindOf("40P01")]).toEqual(["unavailable", "unavailable"]);
-    expect([await kindOf("40003"), await kindOf("57P01"), await kindOf("08006"), await kindOf("EPIPE")]).toEqual(Array(4).fill("unknown"));
+    expect([await kindOf("40003"), await kindOf("57P01"), await kindOf("08006"), await kindOf("EPIPE")]).toEqual(
+      Array(4).fill("unknown"),
+    );
   });
 
   it("rejected while the body still ran: the body's failure, and nothing lands", async () => {
@@ -105,8 +113,14 @@ describe("what an adapter's answer means", () => {
 
   it("a statement of ours that is refused for good is not repeated for ever", async () => {
     const denied = Object.assign(new Error("permission denied"), { code: "42501" });
-    const adapter = fake(async (body) => body({}), () => Promise.reject(denied));
-    expect(await participant("orders", adapter).port.act(mark, "action", () => null)).toEqual({ kind: "threw", error: denied });
+    const adapter = fake(
+      async (body) => body({}),
+      () => Promise.reject(denied),
+    );
+    expect(await participant("orders", adapter).port.act(mark, "action", () => null)).toEqual({
+      kind: "threw",
+      error: denied,
+    });
   });
 
   it("a lost connection before the body is unavailable, after it the body's failure", async () => {
@@ -126,7 +140,12 @@ describe("what an adapter's answer means", () => {
   it("a result that is no Uint8Array names the type parser that must be at fault", async () => {
     let queries = 0;
     const row = { op: "action", reason: "action", result: "\\x00" };
-    const adapter = fake(async (body) => body({}), async () => (++queries === 1 ? [] : [row]));
-    await expect(participant("orders", adapter).port.act(mark, "action", () => null)).rejects.toThrow("is a type parser set");
+    const adapter = fake(
+      async (body) => body({}),
+      async () => (++queries === 1 ? [] : [row]),
+    );
+    await expect(participant("orders", adapter).port.act(mark, "action", () => null)).rejects.toThrow(
+      "is a type parser set",
+    );
   });
 });

@@ -61,10 +61,12 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       closing.push(opened.close);
       return { ...opened, port: participant("orders", opened.adapter).port };
     };
-    const doing = (result: Uint8Array | null = null) => async (tx: unknown): Promise<Uint8Array | null> => {
-      await client.insertEffect(tx as Tx, note);
-      return result;
-    };
+    const doing =
+      (result: Uint8Array | null = null) =>
+      async (tx: unknown): Promise<Uint8Array | null> => {
+        await client.insertEffect(tx as Tx, note);
+        return result;
+      };
     const terminate = async (pid: number): Promise<void> => {
       await postgres.run(`SELECT pg_terminate_backend(${pid}, 5000)`);
     };
@@ -122,74 +124,87 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([1, 1]);
     });
 
-    it.each(["terminated by the server", "reset by the network"])("a connection %s under a statement of the body is its failure, and nothing lands", async (how) => {
-      const outcome = await orders.port.act(mark, "action", async (tx) => {
-        await client.insertEffect(tx as Tx, note);
-        const pid = await pidOf(tx);
-        const sleeping = client.run(tx as Tx, "SELECT pg_sleep(30)");
-        sleeping.catch(() => undefined);
-        if (how.startsWith("reset")) proxy.reset();
-        else await terminate(pid);
-        // Goes on in the very turn in which it hears of the loss, as a body does that logs its errors in the database.
-        try {
-          await sleeping;
-        } catch {
-          await client.run(tx as Tx, `INSERT INTO effect (note) VALUES ('${note}')`);
-        }
-        return null;
-      });
-      expect(outcome).toMatchObject({ kind: "threw" });
-      expect(await postgres.countEffects(note)).toBe(0);
-      expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
-    });
-
-    it.each(["terminated by the server", "reset by the network"])("after a connection %s between two statements, what the body still sends lands nowhere", async (how) => {
-      const { port, insertEffect, run } = openWith({}, { max: 1 });
-      let others: Promise<unknown> = Promise.resolve();
-      const bodyEnds = Promise.withResolvers<void>();
-      const outcome = await port.act(mark, "action", async (tx) => {
-        await insertEffect(tx as Tx, note);
-        if (how.startsWith("reset")) proxy.reset();
-        else await terminate(await pidFrom(run, tx as Tx));
-        // Another transaction gets the one connection of this client, as soon as there is one again.
-        others = port.act({ ...mark, branch: "another" }, "action", async (other) => {
-          await insertEffect(other as Tx, `${note} another`);
+    it.each(["terminated by the server", "reset by the network"])(
+      "a connection %s under a statement of the body is its failure, and nothing lands",
+      async (how) => {
+        const outcome = await orders.port.act(mark, "action", async (tx) => {
+          await client.insertEffect(tx as Tx, note);
+          const pid = await pidOf(tx);
+          const sleeping = client.run(tx as Tx, "SELECT pg_sleep(30)");
+          sleeping.catch(() => undefined);
+          if (how.startsWith("reset")) proxy.reset();
+          else await terminate(pid);
+          // Goes on in the very turn in which it hears of the loss, as a body does that logs its errors in the database.
+          try {
+            await sleeping;
+          } catch {
+            await client.run(tx as Tx, `INSERT INTO effect (note) VALUES ('${note}')`);
+          }
           return null;
         });
-        await Promise.race([others, delay(300)]);
-        for (let tried = 0; tried < 3; tried++) {
-          await Promise.resolve()
-            .then(() => insertEffect(tx as Tx, note))
-            .catch(() => undefined);
-        }
-        bodyEnds.resolve();
-        return null;
-      });
-      // Some clients report the loss while the body still runs.
-      await bodyEnds.promise;
-      expect(["threw", "unavailable"]).toContain(outcome.kind);
-      expect(await others).toMatchObject({ kind: "ran" });
-      expect([await postgres.countEffects(note), await postgres.countEffects(`${note} another`)]).toEqual([0, 1]);
-      expect(await port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
-      expect(await postgres.countEffects(note)).toBe(1);
-    });
+        expect(outcome).toMatchObject({ kind: "threw" });
+        expect(await postgres.countEffects(note)).toBe(0);
+        expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
+      },
+    );
+
+    it.each(["terminated by the server", "reset by the network"])(
+      "after a connection %s between two statements, what the body still sends lands nowhere",
+      async (how) => {
+        const { port, insertEffect, run } = openWith({}, { max: 1 });
+        let others: Promise<unknown> = Promise.resolve();
+        const bodyEnds = Promise.withResolvers<void>();
+        const outcome = await port.act(mark, "action", async (tx) => {
+          await insertEffect(tx as Tx, note);
+          if (how.startsWith("reset")) proxy.reset();
+          else await terminate(await pidFrom(run, tx as Tx));
+          // Another transaction gets the one connection of this client, as soon as there is one again.
+          others = port.act({ ...mark, branch: "another" }, "action", async (other) => {
+            await insertEffect(other as Tx, `${note} another`);
+            return null;
+          });
+          await Promise.race([others, delay(300)]);
+          for (let tried = 0; tried < 3; tried++) {
+            await Promise.resolve()
+              .then(() => insertEffect(tx as Tx, note))
+              .catch(() => undefined);
+          }
+          bodyEnds.resolve();
+          return null;
+        });
+        // Some clients report the loss while the body still runs.
+        await bodyEnds.promise;
+        expect(["threw", "unavailable"]).toContain(outcome.kind);
+        expect(await others).toMatchObject({ kind: "ran" });
+        expect([await postgres.countEffects(note), await postgres.countEffects(`${note} another`)]).toEqual([0, 1]);
+        expect(await port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
+        expect(await postgres.countEffects(note)).toBe(1);
+      },
+    );
 
     it("a server that is away is unavailable, and of use again when it is back", async () => {
       await proxy.stop();
       expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "unavailable" });
-      expect(await orders.port.own(doing(), () => insertScript(note, "done" as const))).toMatchObject({ kind: "unavailable" });
+      expect(await orders.port.own(doing(), () => insertScript(note, "done" as const))).toMatchObject({
+        kind: "unavailable",
+      });
       await proxy.resume();
       expect(await orders.port.act(mark, "action", doing())).toMatchObject({ kind: "ran" });
     });
 
-    it.each(["40P01", "40001", "55P03", "53200", "57014"])("a seal that fails with %s, which repeating mends, is unavailable", async (code) => {
-      expect(await orders.port.own(doing(), () => raising(code))).toMatchObject({ kind: "unavailable" });
-      expect(await postgres.countEffects(note)).toBe(0);
-    });
+    it.each(["40P01", "40001", "55P03", "53200", "57014"])(
+      "a seal that fails with %s, which repeating mends, is unavailable",
+      async (code) => {
+        expect(await orders.port.own(doing(), () => raising(code))).toMatchObject({ kind: "unavailable" });
+        expect(await postgres.countEffects(note)).toBe(0);
+      },
+    );
 
     it("a constraint deferred to COMMIT is the body's failure, for certain", async () => {
       await postgres.run("CREATE TABLE IF NOT EXISTS parent (id integer PRIMARY KEY)");
-      await postgres.run("CREATE TABLE IF NOT EXISTS child (parent integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+      await postgres.run(
+        "CREATE TABLE IF NOT EXISTS child (parent integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+      );
       const outcome = await orders.port.act(mark, "action", async (tx) => {
         await client.insertEffect(tx as Tx, note);
         await client.run(tx as Tx, "INSERT INTO child VALUES (1)");
@@ -205,7 +220,10 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
         await client.run(tx as Tx, "SELECT 1 / 0").catch(() => undefined);
         return null;
       });
-      expect(outcome).toMatchObject({ kind: "threw", error: { message: expect.stringContaining("went on in a transaction") } });
+      expect(outcome).toMatchObject({
+        kind: "threw",
+        error: { message: expect.stringContaining("went on in a transaction") },
+      });
       expect(await postgres.countEffects(note)).toBe(0);
     });
 
@@ -218,19 +236,24 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       await expect(committing).rejects.toThrow();
     });
 
-    it.each(["COMMIT", "ROLLBACK"])("a body that sends %s by itself is found out, and nothing is said of its effect", async (end) => {
-      const body = async (tx: unknown): Promise<null> => {
-        await client.run(tx as Tx, end);
-        return null;
-      };
-      await expect(orders.port.act(mark, "action", body)).rejects.toMatchObject({ code: "INVARIANT" });
-    });
+    it.each(["COMMIT", "ROLLBACK"])(
+      "a body that sends %s by itself is found out, and nothing is said of its effect",
+      async (end) => {
+        const body = async (tx: unknown): Promise<null> => {
+          await client.run(tx as Tx, end);
+          return null;
+        };
+        await expect(orders.port.act(mark, "action", body)).rejects.toMatchObject({ code: "INVARIANT" });
+      },
+    );
 
     it("runs at READ COMMITTED, whatever the session's default", async () => {
       const { port, run } = openWith({ default_transaction_isolation: "serializable" });
       const isolations: unknown[] = [];
       const outcome = await port.act(mark, "action", async (tx) => {
-        isolations.push(...((await run(tx as Tx, "SELECT current_setting('transaction_isolation') AS value")) as unknown[]));
+        isolations.push(
+          ...((await run(tx as Tx, "SELECT current_setting('transaction_isolation') AS value")) as unknown[]),
+        );
         return null;
       });
       expect(outcome).toMatchObject({ kind: "ran" });
@@ -240,23 +263,26 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
     it.each([
       ["0", "30s"],
       ["7000", "7s"],
-    ])("a frozen process cannot hold its barrier row for long: idling is limited where the session allows %s ms", async (setting, limit) => {
-      const { port, run } = openWith({ idle_in_transaction_session_timeout: setting });
-      const limits: unknown[] = [];
-      const show = "SELECT current_setting('idle_in_transaction_session_timeout') AS value";
-      await port.act(mark, "action", async (tx) => {
-        limits.push(...((await run(tx as Tx, show)) as unknown[]));
-        return null;
-      });
-      await port.own(
-        async (tx) => {
+    ])(
+      "a frozen process cannot hold its barrier row for long: idling is limited where the session allows %s ms",
+      async (setting, limit) => {
+        const { port, run } = openWith({ idle_in_transaction_session_timeout: setting });
+        const limits: unknown[] = [];
+        const show = "SELECT current_setting('idle_in_transaction_session_timeout') AS value";
+        await port.act(mark, "action", async (tx) => {
           limits.push(...((await run(tx as Tx, show)) as unknown[]));
-        },
-        () => insertScript(note, "done" as const),
-      );
-      // Only for that transaction: the next one on the same connection has the session's again.
-      expect(limits).toMatchObject([{ value: limit }, { value: setting === "0" ? "0" : limit }]);
-    });
+          return null;
+        });
+        await port.own(
+          async (tx) => {
+            limits.push(...((await run(tx as Tx, show)) as unknown[]));
+          },
+          () => insertScript(note, "done" as const),
+        );
+        // Only for that transaction: the next one on the same connection has the session's again.
+        expect(limits).toMatchObject([{ value: limit }, { value: setting === "0" ? "0" : limit }]);
+      },
+    );
 
     it("a body that idles for longer than the server allows is its own failure, and nothing lands", async () => {
       const { port, run, insertEffect } = openWith({ idle_in_transaction_session_timeout: "50" });
@@ -266,7 +292,10 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
         await until(async () => (await postgres.run(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid}`)).length === 0);
         return null;
       });
-      expect(outcome).toMatchObject({ kind: "threw", error: { message: expect.stringContaining("nothing was committed") } });
+      expect(outcome).toMatchObject({
+        kind: "threw",
+        error: { message: expect.stringContaining("nothing was committed") },
+      });
       expect(await postgres.countEffects(note)).toBe(0);
     });
   });

@@ -22,7 +22,8 @@ export async function pruneBarrier<Tx, M extends Mode>(
   executionIds: readonly ExecutionId[],
 ): Promise<number> {
   for (const id of executionIds) {
-    if (!isUuid(id)) throw new OptionError("executionIds", `pruneBarrier: expected ids of executions, found ${describeValue(id)}`);
+    if (!isUuid(id))
+      throw new OptionError("executionIds", `pruneBarrier: expected ids of executions, found ${describeValue(id)}`);
   }
   const { prune } = dialectOf(on.port.dialect);
   let prunedCount = 0;

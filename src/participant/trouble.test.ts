@@ -28,7 +28,10 @@ describe("trouble on PostgreSQL", () => {
     ["EPIPE", "lost"],
     ["CONNECTION_CLOSED", "lost"],
   ] as const)("%s is %s, also as the cause of an ORM's error", (code, trouble) => {
-    expect([troublePostgres.troubleOf(withCode(code)), troublePostgres.troubleOf(wrapped(withCode(code)))]).toEqual([trouble, trouble]);
+    expect([troublePostgres.troubleOf(withCode(code)), troublePostgres.troubleOf(wrapped(withCode(code)))]).toEqual([
+      trouble,
+      trouble,
+    ]);
   });
 
   it("takes an error without a code for a lost connection, and a TypeError for a mistake", () => {
@@ -39,7 +42,11 @@ describe("trouble on PostgreSQL", () => {
   it("reads anything that can be thrown", () => {
     const circle: { cause?: unknown } = {};
     circle.cause = circle;
-    const hostile = Object.defineProperty({}, "code", { get: () => { throw new Error("no"); } });
+    const hostile = Object.defineProperty({}, "code", {
+      get: () => {
+        throw new Error("no");
+      },
+    });
     for (const thrown of [undefined, null, "text", 7, circle, hostile]) {
       expect(troublePostgres.troubleOf(thrown)).toBe("lost");
       expect(troublePostgres.isRollback(thrown)).toBe(false);
@@ -50,7 +57,8 @@ describe("trouble on PostgreSQL", () => {
 });
 
 describe("trouble on SQLite", () => {
-  const native = (errcode: number, message = "as asked"): Error => Object.assign(withCode("ERR_SQLITE_ERROR", message), { errcode });
+  const native = (errcode: number, message = "as asked"): Error =>
+    Object.assign(withCode("ERR_SQLITE_ERROR", message), { errcode });
 
   it.each([
     [5, "SQLITE_BUSY", "transient"],
@@ -64,13 +72,18 @@ describe("trouble on SQLite", () => {
     [1, "SQLITE_ERROR", "permanent"],
     [26, "SQLITE_NOTADB", "permanent"],
   ] as const)("%s and %s are %s", (errcode, code, trouble) => {
-    expect([troubleSqlite.troubleOf(native(errcode)), troubleSqlite.troubleOf(withCode(code))]).toEqual([trouble, trouble]);
+    expect([troubleSqlite.troubleOf(native(errcode)), troubleSqlite.troubleOf(withCode(code))]).toEqual([
+      trouble,
+      trouble,
+    ]);
     expect(troubleSqlite.troubleOf(wrapped(withCode(code)))).toBe(trouble);
   });
 
   it("knows a missing table or column by its message", () => {
     expect(troubleSqlite.troubleOf(native(1, "no such table: makegood_barrier"))).toBe("missing");
-    expect(troubleSqlite.troubleOf(withCode("SQLITE_ERROR", "table makegood_barrier has no column named round"))).toBe("missing");
+    expect(troubleSqlite.troubleOf(withCode("SQLITE_ERROR", "table makegood_barrier has no column named round"))).toBe(
+      "missing",
+    );
   });
 
   it("is certain of a COMMIT that met a busy database or a constraint, and of no other", () => {

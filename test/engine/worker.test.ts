@@ -110,12 +110,16 @@ describeEngine("a worker", (newScene) => {
 
   it("lets what runs end before it stops", async () => {
     const scene = newScene();
-    const place = job("place", {}, async (ctx) =>
-      ctx.step("one", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 100, "done")), ...never }),
-    );
+    const begun: string[] = [];
+    const run = () => {
+      begun.push("begun");
+      return new Promise<string>((resolve) => setTimeout(resolve, 100, "done"));
+    };
+    const place = job("place", {}, async (ctx) => ctx.step("one", { run, ...never }));
     const app = scene.app({}, place);
     await app.run();
     const { id } = await app.start(place, undefined);
+    await expect.poll(() => begun).toEqual(["begun"]);
     await app.stop({ grace: "5s" });
     expect(await scene.app({}, place).execution(id).result()).toBe("done");
   });

@@ -13,7 +13,8 @@ export async function loadBetterSqlite3(): Promise<BetterSqlite3Module | null> {
     return Database;
   } catch (error) {
     const isCi = (process.env["CI"] ?? "") !== "" && process.env["CI"] !== "false";
-    if (isCi) throw new Error("Expected better-sqlite3 to load where CI is set, found that it does not.", { cause: error });
+    if (isCi)
+      throw new Error("Expected better-sqlite3 to load where CI is set, found that it does not.", { cause: error });
     console.warn(`SKIPPED: the tests of better-sqlite3, which does not load on this machine: ${error}`);
     return null;
   }

@@ -3,7 +3,14 @@ import { sql as drizzleSql, eq } from "drizzle-orm";
 import { drizzle as drizzleOverPg } from "drizzle-orm/node-postgres";
 import { pgTable, text } from "drizzle-orm/pg-core";
 import { drizzle as drizzleOverPostgresJs } from "drizzle-orm/postgres-js";
-import { CamelCasePlugin, Kysely, ParseJSONResultsPlugin, sql as kyselySql, PostgresDialect, type Transaction } from "kysely";
+import {
+  CamelCasePlugin,
+  Kysely,
+  sql as kyselySql,
+  ParseJSONResultsPlugin,
+  PostgresDialect,
+  type Transaction,
+} from "kysely";
 import pg from "pg";
 import postgres from "postgres";
 import type { Awaitable, TxAdapter } from "../../src/core/participant.ts";
@@ -63,14 +70,18 @@ interface Tables {
 }
 
 /** With plugins, which are the user's: makegood's own statements must not notice. */
-export function openKysely(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<Transaction<Tables>> {
+export function openKysely(
+  connectionString: string,
+  { max = 10 }: ClientSettings = {},
+): PostgresClient<Transaction<Tables>> {
   const pool = new pg.Pool({ connectionString, max });
   const plugins = [new CamelCasePlugin(), new ParseJSONResultsPlugin()];
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), plugins });
   return {
     adapter: kysely(db, { dialect: "postgres", pool }),
     insertEffect: async (tx, note) => void (await tx.insertInto("effect").values({ note }).execute()),
-    countInside: async (tx, note) => (await tx.selectFrom("effect").selectAll().where("note", "=", note).execute()).length,
+    countInside: async (tx, note) =>
+      (await tx.selectFrom("effect").selectAll().where("note", "=", note).execute()).length,
     run: async (tx, sql) => (await kyselySql.raw(sql).execute(tx)).rows,
     close: () => db.destroy(),
   };
@@ -81,7 +92,10 @@ const effect = pgTable("effect", { note: text().notNull() });
 type DrizzlePgTx = DrizzleTransaction<ReturnType<typeof drizzleOnPool>>;
 const drizzleOnPool = (pool: pg.Pool) => drizzleOverPg(pool, { schema: { effect } });
 
-export function openDrizzlePg(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<DrizzlePgTx> {
+export function openDrizzlePg(
+  connectionString: string,
+  { max = 10 }: ClientSettings = {},
+): PostgresClient<DrizzlePgTx> {
   const db = drizzleOnPool(new pg.Pool({ connectionString, max }));
   return {
     adapter: drizzle(db),
@@ -95,7 +109,10 @@ export function openDrizzlePg(connectionString: string, { max = 10 }: ClientSett
 type DrizzlePostgresJsTx = DrizzleTransaction<ReturnType<typeof drizzleOnPostgresJs>>;
 const drizzleOnPostgresJs = (client: postgres.Sql) => drizzleOverPostgresJs(client, { schema: { effect } });
 
-export function openDrizzlePostgresJs(url: string, { max = 10 }: ClientSettings = {}): PostgresClient<DrizzlePostgresJsTx> {
+export function openDrizzlePostgresJs(
+  url: string,
+  { max = 10 }: ClientSettings = {},
+): PostgresClient<DrizzlePostgresJsTx> {
   const db = drizzleOnPostgresJs(postgres(url, { max, ...quick }));
   return {
     adapter: drizzle(db),

@@ -14,7 +14,11 @@ export type OpenedFixture<Tx, M extends Mode> = Omit<ParticipantFixture<Tx, M>, 
 /** Declares one test for each claim, on a fixture that is opened once. */
 export function testParticipant<Tx, M extends Mode>(
   name: string,
-  { mode, dialect, open }: { readonly mode: M; readonly dialect: Dialect; readonly open: () => Promise<OpenedFixture<Tx, M>> },
+  {
+    mode,
+    dialect,
+    open,
+  }: { readonly mode: M; readonly dialect: Dialect; readonly open: () => Promise<OpenedFixture<Tx, M>> },
 ): void {
   describe(`a participant of ${name}`, () => {
     let opened: OpenedFixture<Tx, M>;

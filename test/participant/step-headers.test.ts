@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { stepHeaders } from "../../src/core/step-headers.ts";
 
 describe("stepHeaders", () => {
-  const identity = { executionId: "0195f2a0-0000-7000-8000-000000000000", step: "take stock:A-17", role: "action", round: 2, key: "mg1-abc" } as const;
+  const identity = {
+    executionId: "0195f2a0-0000-7000-8000-000000000000",
+    step: "take stock:A-17",
+    role: "action",
+    round: 2,
+    key: "mg1-abc",
+  } as const;
 
   it("has these names and values, for good", () => {
     expect(stepHeaders(identity)).toEqual({

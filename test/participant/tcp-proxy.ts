@@ -93,7 +93,10 @@ function commitFinder(): (chunk: Buffer) => boolean {
       const end = typeBytes + pending.readInt32BE(typeBytes);
       if (pending.length < end) return isFound;
       const type = hasStarted ? String.fromCharCode(pending[0] ?? 0) : "";
-      const [first = "", second = ""] = pending.subarray(typeBytes + 4, end).toString("latin1").split("\0");
+      const [first = "", second = ""] = pending
+        .subarray(typeBytes + 4, end)
+        .toString("latin1")
+        .split("\0");
       if (type === "P" && isCommitText(second)) commitNames.add(first);
       if ((type === "Q" && isCommitText(first)) || (type === "B" && commitNames.has(second))) isFound = true;
       hasStarted = true;

@@ -44,7 +44,10 @@ describe.skipIf(Database === null)(title, () => {
     const files = makeSqliteFiles();
     const db = new Database(files.path);
     await participant("orders", betterSqlite3(db)).migrate();
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining("PRAGMA synchronous"), expect.objectContaining({ code: "MAKEGOOD_NOT_DURABLE" }));
+    expect(warn).toHaveBeenCalledWith(
+      expect.stringContaining("PRAGMA synchronous"),
+      expect.objectContaining({ code: "MAKEGOOD_NOT_DURABLE" }),
+    );
     warn.mockRestore();
     db.close();
     files.remove();

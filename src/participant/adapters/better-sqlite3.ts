@@ -22,7 +22,10 @@ interface BetterSqlite3Statement {
  * `durability` says what happens otherwise. Its busy timeout is 5 s by default and blocks the process: open with
  * `{ timeout: 50 }` or less.
  */
-export function betterSqlite3<Db extends BetterSqlite3Database>(db: Db, options?: SqliteAdapterOptions): TxAdapter<Db, "sync"> {
+export function betterSqlite3<Db extends BetterSqlite3Database>(
+  db: Db,
+  options?: SqliteAdapterOptions,
+): TxAdapter<Db, "sync"> {
   const connection = betterSqlite3Connection(db);
   return sqliteAdapter(connection, runImmediately(connection, db), options);
 }

@@ -17,6 +17,34 @@ const sqliteEffect = sqliteTable("effect", { note: sqliteText().notNull() });
 describeWithPostgres("drizzle", (database) => {
   testPostgresParticipant("Drizzle over pg", database, openDrizzlePg);
   testPostgresParticipant("Drizzle over postgres.js", database, openDrizzlePostgresJs);
+
+  it("leaves the body its nested transactions, over pg", async () => {
+    const { adapter, run, close } = openDrizzlePg(database.url);
+    const answer = await adapter.transaction(async (tx) => {
+      await run(tx, "CREATE TEMP TABLE kept (n integer)");
+      await tx.transaction((inner) => run(inner, "INSERT INTO kept VALUES (1)"));
+      await expect(tx.transaction((inner) => run(inner, "INSERT INTO kept VALUES (2 / 0)"))).rejects.toThrow(
+        "Failed query",
+      );
+      return run(tx, "SELECT n FROM kept");
+    });
+    expect(answer).toMatchObject([{ n: 1 }]);
+    await close();
+  });
+
+  it("leaves the body its nested transactions, over postgres.js", async () => {
+    const { adapter, run, close } = openDrizzlePostgresJs(database.url);
+    const answer = await adapter.transaction(async (tx) => {
+      await run(tx, "CREATE TEMP TABLE kept (n integer)");
+      await tx.transaction((inner) => run(inner, "INSERT INTO kept VALUES (1)"));
+      await expect(tx.transaction((inner) => run(inner, "INSERT INTO kept VALUES (2 / 0)"))).rejects.toThrow(
+        "Failed query",
+      );
+      return run(tx, "SELECT n FROM kept");
+    });
+    expect(answer).toMatchObject([{ n: 1 }]);
+    await close();
+  });
 });
 
 const Database = await loadBetterSqlite3();

@@ -22,7 +22,11 @@ interface DrizzleSqlite {
 type TransactionOf<Config> = <R>(body: (tx: never) => R, config: Config) => R;
 
 /** The transaction that `db.transaction(…)` hands to its body, with the user's own schema. */
-export type DrizzleTransaction<Db> = Db extends { transaction: (body: (tx: infer Tx) => never, ...config: never[]) => unknown } ? Tx : never;
+export type DrizzleTransaction<Db> = Db extends {
+  transaction: (body: (tx: infer Tx) => never, ...config: never[]) => unknown;
+}
+  ? Tx
+  : never;
 
 /**
  * A participant on Drizzle over pg, postgres.js or better-sqlite3. Bodies get Drizzle's own transaction: on PostgreSQL at
@@ -31,7 +35,10 @@ export type DrizzleTransaction<Db> = Db extends { transaction: (body: (tx: infer
  *
  * @throws OPTION_INVALID for a database over a single connection of pg: whatever else ran there would be in the transaction.
  */
-export function drizzle<Db extends DrizzleSqlite>(db: Db, options?: SqliteAdapterOptions): TxAdapter<DrizzleTransaction<Db>, "sync">;
+export function drizzle<Db extends DrizzleSqlite>(
+  db: Db,
+  options?: SqliteAdapterOptions,
+): TxAdapter<DrizzleTransaction<Db>, "sync">;
 export function drizzle<Db extends DrizzlePostgres>(db: Db): TxAdapter<DrizzleTransaction<Db>, "async">;
 export function drizzle(db: DrizzleSqlite | DrizzlePostgres, options?: SqliteAdapterOptions): unknown {
   const client = propertyOf(db, "$client");
@@ -96,7 +103,11 @@ function overPostgresJs(db: DrizzlePostgres, client: PostgresJsClient): TxAdapte
 }
 
 /** Drizzle over better-sqlite3 has one connection, so our own statements can use it beneath Drizzle. */
-function sqlite(db: DrizzleSqlite, client: BetterSqlite3Database, options: SqliteAdapterOptions | undefined): TxAdapter<never, "sync"> {
+function sqlite(
+  db: DrizzleSqlite,
+  client: BetterSqlite3Database,
+  options: SqliteAdapterOptions | undefined,
+): TxAdapter<never, "sync"> {
   const transaction: TransactionOf<{ readonly behavior: "immediate" }> = db.transaction.bind(db) as never;
   const runImmediate: RunImmediate<never> = (body) => transaction(body, { behavior: "immediate" });
   return sqliteAdapter(betterSqlite3Connection(client), runImmediate, options);
@@ -133,7 +144,9 @@ export function statementOf(text: string, parameters: readonly unknown[]): SQL {
 // ── Which client is beneath ────────────────────────────────────────────────────────────────────────────────────────
 
 function isBetterSqlite3(client: unknown): client is BetterSqlite3Database {
-  return typeof propertyOf(client, "inTransaction") === "boolean" && typeof propertyOf(client, "prepare") === "function";
+  return (
+    typeof propertyOf(client, "inTransaction") === "boolean" && typeof propertyOf(client, "prepare") === "function"
+  );
 }
 
 function isPostgresJs(client: unknown): client is PostgresJsClient {
@@ -152,8 +165,11 @@ interface Session {
 /** Not in Drizzle's types, and the same in all versions that this adapter takes (0.40 to 0.45 were read). */
 function sessionOf(of: unknown): Session {
   const session = propertyOf(of, "session");
-  if (typeof propertyOf(session, "transaction") === "function" && hasProperty(session, "client")) return session as Session;
-  throw new InvariantError("Expected Drizzle's database or transaction to hold a session with a client, found none; makegood does not know this version of Drizzle");
+  if (typeof propertyOf(session, "transaction") === "function" && hasProperty(session, "client"))
+    return session as Session;
+  throw new InvariantError(
+    "Expected Drizzle's database or transaction to hold a session with a client, found none; makegood does not know this version of Drizzle",
+  );
 }
 
 function hasProperty(value: unknown, name: string): boolean {

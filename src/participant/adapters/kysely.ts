@@ -6,7 +6,7 @@ import { type Row, runScript } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { listenForLostConnections, type PgPoolEvents } from "./pg-pool.ts";
-import { durabilityScript, type Durability, resolveSqliteOptions } from "./sqlite-durability.ts";
+import { type Durability, durabilityScript, resolveSqliteOptions } from "./sqlite-durability.ts";
 
 export type KyselyOptions =
   | {
@@ -56,7 +56,10 @@ function postgresAdapter<DB>(db: Kysely<DB>, pool: PgPoolEvents | undefined): Tx
     dialect: "postgres",
     async transaction(body) {
       try {
-        return await db.transaction().setIsolationLevel("read committed").execute(async (tx) => body(tx));
+        return await db
+          .transaction()
+          .setIsolationLevel("read committed")
+          .execute(async (tx) => body(tx));
       } catch (error) {
         throw isAborted(error) ? new CommitRefusedError({ cause: error }) : error;
       }

@@ -6,7 +6,10 @@ import { participant } from "../participant.ts";
 import { nodeSqlite } from "./node-sqlite.ts";
 
 // Settings that a user may have chosen must not reach makegood's own statements.
-const allSettings = { "node:sqlite": {}, "node:sqlite with bigints and arrays": { readBigInts: true, returnArrays: true } };
+const allSettings = {
+  "node:sqlite": {},
+  "node:sqlite with bigints and arrays": { readBigInts: true, returnArrays: true },
+};
 
 for (const [name, settings] of Object.entries(allSettings)) {
   testParticipant(name, {
@@ -32,6 +35,11 @@ for (const [name, settings] of Object.entries(allSettings)) {
   });
 }
 
+const sending = (db: DatabaseSync, sql: string) => (): null => {
+  db.exec(sql);
+  return null;
+};
+
 describe("nodeSqlite", () => {
   afterEach(() => vi.restoreAllMocks());
   const files = makeSqliteFiles();
@@ -47,7 +55,10 @@ describe("nodeSqlite", () => {
     await orders.migrate();
     await orders.migrate();
     expect(warn).toHaveBeenCalledTimes(1);
-    expect(warn.mock.calls[0]).toEqual([expect.stringContaining("found 1"), { type: "MakegoodWarning", code: "MAKEGOOD_NOT_DURABLE" }]);
+    expect(warn.mock.calls[0]).toEqual([
+      expect.stringContaining("found 1"),
+      { type: "MakegoodWarning", code: "MAKEGOOD_NOT_DURABLE" },
+    ]);
   });
 
   it("is silent where the connection is durable, in memory, or the user said so", async () => {
@@ -73,14 +84,17 @@ describe("nodeSqlite", () => {
     expect(() => nodeSqlite(db, { durability: "full" as never })).toThrow("options.durability");
   });
 
-  it.each(["COMMIT", "ROLLBACK"])("finds out a body that sends %s by itself, and says nothing about its effect", async (end) => {
-    const db = new DatabaseSync(":memory:");
-    const { port, migrate } = participant("orders", nodeSqlite(db));
-    await migrate();
-    const mark = { gid: "g", branch: end, round: 0 };
-    await expect(port.act(mark, "action", () => (db.exec(end), null))).rejects.toMatchObject({ code: "INVARIANT" });
-    expect(db.isTransaction).toBe(false);
-  });
+  it.each(["COMMIT", "ROLLBACK"])(
+    "finds out a body that sends %s by itself, and says nothing about its effect",
+    async (end) => {
+      const db = new DatabaseSync(":memory:");
+      const { port, migrate } = participant("orders", nodeSqlite(db));
+      await migrate();
+      const mark = { gid: "g", branch: end, round: 0 };
+      await expect(port.act(mark, "action", sending(db, end))).rejects.toMatchObject({ code: "INVARIANT" });
+      expect(db.isTransaction).toBe(false);
+    },
+  );
 
   it("knows that a constraint deferred to COMMIT rolled everything back", async () => {
     const db = new DatabaseSync(":memory:");
@@ -89,7 +103,7 @@ describe("nodeSqlite", () => {
     const { port, migrate } = participant("orders", nodeSqlite(db));
     await migrate();
     const mark = { gid: "g", branch: "b", round: 0 };
-    const outcome = await port.act(mark, "action", () => (db.exec("INSERT INTO child VALUES (1)"), null));
+    const outcome = await port.act(mark, "action", sending(db, "INSERT INTO child VALUES (1)"));
     expect(outcome).toMatchObject({ kind: "threw", error: { message: expect.stringContaining("FOREIGN KEY") } });
     expect(db.prepare("SELECT count(*) AS n FROM child").get()).toEqual({ n: 0 });
     expect(db.isTransaction).toBe(false);

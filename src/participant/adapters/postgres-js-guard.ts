@@ -75,12 +75,14 @@ function refuseIfOver(life: Life): void {
 }
 
 const overError = (): Error =>
-  new StoreUnavailableError("Expected the transaction to be open, found that its connection was lost or that it has ended", {});
+  new StoreUnavailableError(
+    "Expected the transaction to be open, found that its connection was lost or that it has ended",
+    {},
+  );
 
-/** An error of the server has an SQLSTATE; those of the socket begin with E, those of postgres.js itself with CONNECT. */
-const sqlState = /^[0-9FHPX][0-9A-Z]{4}$/;
+/** The socket's errors are like ECONNRESET, those of postgres.js like CONNECTION_CLOSED; no SQLSTATE of the server's is. */
+const lossCode = /^(E[A-Z]+$|CONNECT)/;
 
 function isLoss(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return !sqlState.test(code) && /^(E|CONNECT)/.test(code);
+  return error instanceof Error && "code" in error && lossCode.test(String(error.code));
 }

@@ -6,7 +6,9 @@ import { guardTransactionSql, type Life } from "./postgres-js-guard.ts";
 
 /** The part of postgres.js that is used, so that nobody needs its types who does not use it. */
 export interface PostgresJsClient {
-  readonly options: { readonly transform: { readonly column: { readonly from?: unknown }; readonly row: { readonly from?: unknown } } };
+  readonly options: {
+    readonly transform: { readonly column: { readonly from?: unknown }; readonly row: { readonly from?: unknown } };
+  };
   begin(...parameters: never[]): unknown;
 }
 /** `TransactionSql`, with the user's own types. */
@@ -57,18 +59,21 @@ async function survivingLoss<R>(
   begin: (enter: (body: (life: Life) => R | PromiseLike<R>) => Promise<R>) => Promise<unknown>,
 ): Promise<R> {
   const life: Life = { isOver: false };
+  let isLost = false;
   const enter = async (body: (life: Life) => R | PromiseLike<R>): Promise<R> => {
     try {
       return await body(life);
     } finally {
-      // A second lock besides the guard's: `begin` hears of a loss in the same turn of the event loop as the statement that
-      // met it, a little later.
-      await nextTurn();
-      if (life.isOver) await new Promise<never>(() => undefined);
+      // A statement has met what looks like a loss. If it is one, `begin` is told in the same turn of the event loop.
+      if (life.isOver) await nextTurn();
+      if (isLost) await new Promise<never>(() => undefined);
     }
   };
   try {
     return (await begin(enter)) as R;
+  } catch (error) {
+    isLost = true;
+    throw error;
   } finally {
     life.isOver = true;
   }
@@ -78,8 +83,17 @@ async function survivingLoss<R>(
 export function rowReader(sql: PostgresJsClient): (rows: readonly Row[]) => readonly Row[] {
   const { column, row } = sql.options.transform;
   if (row.from !== undefined)
-    throw new OptionError("transform.row", "Expected a postgres.js client without transform.row, found one with it: makegood cannot read its own rows there. Give the participant a client of its own");
+    throw new OptionError(
+      "transform.row",
+      "Expected a postgres.js client without transform.row, found one with it: makegood cannot read its own rows there. Give the participant a client of its own",
+    );
   const rename = column.from;
   if (typeof rename !== "function") return (rows) => [...rows];
-  return (rows) => rows.map((renamed) => new Proxy(renamed, { get: (target, name) => Reflect.get(target, typeof name === "string" ? rename(name) : name) }));
+  return (rows) =>
+    rows.map(
+      (renamed) =>
+        new Proxy(renamed, {
+          get: (target, name) => Reflect.get(target, typeof name === "string" ? rename(name) : name),
+        }),
+    );
 }

@@ -1,5 +1,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { allBytes, andThen, BodyError, bytes, type Claim, codeOf, failing, gate, threw } from "./scene.ts";
+import {
+  allBytes,
+  andThen,
+  BodyError,
+  bytes,
+  type Claim,
+  codeOf,
+  failing,
+  gate,
+  silentScript,
+  threw,
+} from "./scene.ts";
 
 export const actionClaims: readonly Claim[] = [
   {
@@ -14,7 +25,10 @@ export const actionClaims: readonly Claim[] = [
   {
     name: "act: a result of null or of no bytes is stored as what it is",
     async check({ port, mark, note, doing }) {
-      for (const [branch, result] of [["null", null], ["empty", new Uint8Array(0)]] as const) {
+      for (const [branch, result] of [
+        ["null", null],
+        ["empty", new Uint8Array(0)],
+      ] as const) {
         const here = { ...mark, branch };
         deepEqual(await port.act(here, "action", doing(note, result)), { kind: "ran", result });
         deepEqual(await port.act(here, "action", doing(note)), { kind: "stored", result });
@@ -118,10 +132,15 @@ export const actionClaims: readonly Claim[] = [
   {
     name: "act: twenty at once take effect once",
     async check({ port, other, mark, note, doing, effects }) {
-      const calls = Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? port : other).act(mark, "action", doing(note, bytes("r"))));
+      const calls = Array.from({ length: 20 }, (_, at) =>
+        (at % 2 === 0 ? port : other).act(mark, "action", doing(note, bytes("r"))),
+      );
       const kinds = (await Promise.all(calls)).map(({ kind }) => kind);
       equal(kinds.filter((kind) => kind === "ran").length, 1, kinds.join());
-      ok(kinds.every((kind) => kind === "ran" || kind === "stored" || kind === "unavailable"), kinds.join());
+      ok(
+        kinds.every((kind) => kind === "ran" || kind === "stored" || kind === "unavailable"),
+        kinds.join(),
+      );
       equal(await effects(note), 1);
     },
   },
@@ -150,9 +169,7 @@ export const actionClaims: readonly Claim[] = [
             const meanwhile = other.act(mark, "action", doing(`${note} meanwhile`));
             return port.mode === "sync" ? doing(note)(tx) : meanwhile.then(() => doing(note)(tx));
           }),
-        function* () {
-          return "done";
-        },
+        () => silentScript("done" as const),
       );
       equal(outcome.kind, "committed");
       deepEqual([await effects(note), await effects(`${note} meanwhile`)], [1, 0]);
@@ -164,9 +181,7 @@ export const actionClaims: readonly Claim[] = [
     async check({ port, mark, note, doing, effects }) {
       const late = async (tx: unknown) => doing(note)(tx);
       const lateVoid = async (tx: unknown) => void doing(note)(tx);
-      const done = function* () {
-        return "done" as const;
-      };
+      const done = () => silentScript("done" as const);
       equal(codeOf(threw(await port.own(late, done))), "STEP_ASYNC_BODY");
       equal(codeOf(threw(await port.act(mark, "action", late))), "STEP_ASYNC_BODY");
       equal(codeOf(threw(await port.act(mark, "try", late))), "STEP_ASYNC_BODY");

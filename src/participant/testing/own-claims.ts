@@ -1,6 +1,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { WriteOutcome } from "../../core/store.ts";
-import { BodyError, brokenScript, bytes, type Claim, failing, insertScript, type Result, textOf, threw } from "./scene.ts";
+import {
+  BodyError,
+  brokenScript,
+  bytes,
+  type Claim,
+  failing,
+  insertScript,
+  type Result,
+  textOf,
+  threw,
+} from "./scene.ts";
 
 export const ownClaims: readonly Claim[] = [
   {
@@ -26,7 +36,9 @@ export const ownClaims: readonly Claim[] = [
     name: "own: what the body throws comes back as it is, rolled back, and the seal is not asked",
     async check({ port, note, doing, effects }) {
       const error = new BodyError("no stock");
-      const outcome = await port.own(failing(doing(note), error), () => insertScript(port.dialect, note, "done" as const));
+      const outcome = await port.own(failing(doing(note), error), () =>
+        insertScript(port.dialect, note, "done" as const),
+      );
       equal(threw(outcome), error);
       equal(await effects(note), 0);
     },
@@ -66,4 +78,3 @@ export const ownClaims: readonly Claim[] = [
     },
   },
 ];
-

@@ -1,7 +1,15 @@
 // What a claim about participants finds prepared.
 import { equal, ok } from "node:assert/strict";
 import { errorCatalog, isCodedError } from "../../core/errors.ts";
-import type { Awaitable, BarrierMark, Began, Mode, Participant, ParticipantPort, TxAdapter } from "../../core/participant.ts";
+import type {
+  Awaitable,
+  BarrierMark,
+  Began,
+  Mode,
+  Participant,
+  ParticipantPort,
+  TxAdapter,
+} from "../../core/participant.ts";
 import type { Script } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
 import { participant } from "../participant.ts";
@@ -63,7 +71,10 @@ export async function sceneOf<Tx, M extends Mode>(given: ParticipantFixture<Tx, 
     mark: { gid, branch: "take stock:A-17", round: 0 },
     note: gid,
     fixture,
-    doing: (note, result = null) => (tx) => andThen(fixture.insertEffect(tx, note), () => result),
+    doing:
+      (note, result = null) =>
+      (tx) =>
+        andThen(fixture.insertEffect(tx, note), () => result),
     undoing: (note) => (tx, result) => fixture.insertEffect(tx, `${note} ${textOf(result)}`),
     effects: async (note) => fixture.countEffects(note),
     unmigrated: participant("stock", fixture.emptyAdapter),
@@ -92,10 +103,16 @@ export const failing =
     });
 
 /** A statement of a script, in the dialect's own placeholders. */
-export const parameter = (dialect: Dialect, number: number, type: string): string => (dialect === "postgres" ? `$${number}::${type}` : "?");
+export const parameter = (dialect: Dialect, number: number, type: string): string =>
+  dialect === "postgres" ? `$${number}::${type}` : "?";
 
 export function* insertScript<T>(dialect: Dialect, note: string, answer: T): Script<T> {
   yield { sql: `INSERT INTO effect (note) VALUES (${parameter(dialect, 1, "text")})`, parameters: [note] };
+  return answer;
+}
+
+// biome-ignore lint/correctness/useYield: it asks for nothing
+export function* silentScript<T>(answer: T): Script<T> {
   return answer;
 }
 

@@ -4,7 +4,9 @@ import type { Dialect } from "../../core/store.ts";
 import { allBytes, BodyError, brokenScript, type Claim, insertScript, parameter } from "./scene.ts";
 
 function* echo(dialect: Dialect, values: readonly unknown[]): Script<readonly unknown[]> {
-  const [blob, empty, none, text] = ["bytea", "bytea", "bytea", "text"].map((type, at) => parameter(dialect, at + 1, type));
+  const [blob, empty, none, text] = ["bytea", "bytea", "bytea", "text"].map((type, at) =>
+    parameter(dialect, at + 1, type),
+  );
   const sql = `SELECT ${blob} AS full_bytes, ${empty} AS no_bytes, ${none} AS no_value, ${text} AS "someText"`;
   const [row] = yield { sql, parameters: values };
   return [row?.["full_bytes"], row?.["no_bytes"], row?.["no_value"], row?.["someText"]];

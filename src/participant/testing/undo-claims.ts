@@ -44,7 +44,9 @@ export const undoClaims: readonly Claim[] = [
     name: "undo: twenty at once undo once",
     async check({ port, other, mark, note, doing, undoing, effects }) {
       await port.act(mark, "action", doing(note, bytes("7")));
-      const calls = Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? port : other).undo(mark, "compensation", undoing(note)));
+      const calls = Array.from({ length: 20 }, (_, at) =>
+        (at % 2 === 0 ? port : other).undo(mark, "compensation", undoing(note)),
+      );
       const kinds = (await Promise.all(calls)).map(({ kind }) => kind);
       equal(kinds.filter((kind) => kind === "undone").length, 1, kinds.join());
       equal(await effects(`${note} 7`), 1);

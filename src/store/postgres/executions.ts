@@ -2,7 +2,7 @@
 
 import { InvariantError } from "../../core/errors.ts";
 import type { Script } from "../../core/script.ts";
-import type { BlockingStrategy, ExecutionStore, Lease } from "../../core/store.ts";
+import type { BlockingStrategy, ExecutionStore, Lease, PruneRequest } from "../../core/store.ts";
 import { claim, rescue } from "./claims.ts";
 import { commit } from "./commit.ts";
 import { type Connections, RollBack } from "./connection.ts";
@@ -18,6 +18,7 @@ export function executionStore(connections: Connections): ExecutionStore {
     load: (ids) => loadExecutions(connections, ids),
     wakeDue: (request) => wakeDue(connections, request),
     readBack: (lease, step, role) => connections.transaction(() => readBack(lease, step, role)),
+    prunable: (request) => prunable(connections, request),
     prune: (request) => prune(connections, request),
   };
 }
@@ -141,6 +142,17 @@ function* readBack(lease: Lease, step: string, role: string): Script<"done" | "a
 
 // ── Retention ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+// Index execution_prune.
+const prunableSql = `
+SELECT e.id FROM makegood.execution e
+ WHERE e.namespace = $1::text AND e.prune_at <= (SELECT makegood.now_ms()) AND e.ended_at <= (SELECT makegood.now_ms()) - $3::bigint
+ ORDER BY e.prune_at LIMIT $2::integer`;
+
+async function prunable(connections: Connections, { namespace, limit, endedForMs = 0 }: PruneRequest) {
+  const rows = await connections.read({ sql: prunableSql, parameters: [namespace, limit, endedForMs] });
+  return rows.map((row) => text(row.id));
+}
+
 // Index execution_prune. All rows of an execution go with it; its key record stays, with the status it ended with, unless a
 // later round has taken the key. Whoever commands the execution meanwhile holds its row, and is passed over.
 const pruneSql = `
@@ -149,6 +161,7 @@ WITH clock AS MATERIALIZED (
 gone AS MATERIALIZED (
   SELECT e.id, e.namespace, e.job, e.key, e.status FROM makegood.execution e
    WHERE e.namespace = $1::text AND e.prune_at <= (SELECT c.now FROM clock c)
+     AND e.ended_at <= (SELECT c.now FROM clock c) - $3::bigint
    ORDER BY e.prune_at LIMIT $2::integer
      FOR UPDATE SKIP LOCKED),
 key_kept AS (
@@ -182,11 +195,8 @@ SELECT count(*) AS count FROM gone`;
 const workerRetainMs = 86_400_000;
 const pruneWorkersSql = `DELETE FROM makegood.worker w WHERE w.namespace = $1::text AND w.lease_until < makegood.now_ms() - $2::bigint`;
 
-async function prune(
-  connections: Connections,
-  { namespace, limit }: { readonly namespace: string; readonly limit: number },
-) {
-  const [executions] = await connections.write({ sql: pruneSql, parameters: [namespace, limit] });
+async function prune(connections: Connections, { namespace, limit, endedForMs = 0 }: PruneRequest) {
+  const [executions] = await connections.write({ sql: pruneSql, parameters: [namespace, limit, endedForMs] });
   const [keys] = await connections.write({ sql: pruneKeysSql, parameters: [namespace, limit] });
   await connections.write({ sql: pruneWorkersSql, parameters: [namespace, workerRetainMs] });
   return { executionCount: int(executions?.count), keyCount: int(keys?.count) };

@@ -7,7 +7,7 @@ import { readAttempts, readJournal, readSignals } from "./journal.ts";
 import { isLive } from "./leases.ts";
 import type { Moment } from "./moment.ts";
 import { rescue } from "./rescue.ts";
-import { prune } from "./retention.ts";
+import { prunable, prune } from "./retention.ts";
 import { startScript } from "./starts.ts";
 import { wakeDue } from "./wakes.ts";
 import { applyWrite, hasRecord } from "./writes.ts";
@@ -39,6 +39,7 @@ export function executionStore(connection: Connection): ExecutionStore {
         if (hasRecord(sql, guard, step, role)) return "done";
         return guard.status === "running" ? "absent" : "lost";
       }),
+    prunable: (request) => prunable(connection, request),
     prune: (request) => prune(connection, request),
   };
 }

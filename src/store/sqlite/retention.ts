@@ -1,21 +1,25 @@
 // Ended executions past their retention go with all their rows; what remains of a key is its record, for a time of its own.
+import type { ExecutionId } from "../../core/ids.ts";
 import type { Row } from "../../core/script.ts";
 import type { ExecutionStore } from "../../core/store.ts";
 import type { Connection, Sql } from "./connection.ts";
+import { idFromBytes } from "./id-bytes.ts";
 
 type Request = Parameters<ExecutionStore["prune"]>[0];
 
 export async function prune(
   connection: Connection,
-  { namespace, limit }: Request,
+  { namespace, limit, endedForMs = 0 }: Request,
 ): ReturnType<ExecutionStore["prune"]> {
   // Without the write lock: most of the time nothing is to be deleted.
-  const isDue = await connection.read((sql, { now }) =>
-    [selectExecutions, selectKeys].some((select) => sql.tuple(select, [namespace, now, 1]) !== undefined),
+  const isDue = await connection.read(
+    (sql, { now }) =>
+      sql.tuple(selectExecutions, [namespace, now, now - endedForMs, 1]) !== undefined ||
+      sql.tuple(selectKeys, [namespace, now, 1]) !== undefined,
   );
   if (!isDue) return { executionCount: 0, keyCount: 0 };
   return connection.write((sql, { now }) => {
-    const executions = sql.rows(selectExecutions, [namespace, now, limit]);
+    const executions = sql.rows(selectExecutions, [namespace, now, now - endedForMs, limit]);
     for (const row of executions) deleteExecution(sql, row, now);
     const keys = sql.rows(selectKeys, [namespace, now, limit]);
     for (const row of keys) sql.run(deleteKey, [namespace, row["job"] as string, row["key"] as string]);
@@ -23,11 +27,20 @@ export async function prune(
   });
 }
 
+export function prunable(
+  connection: Connection,
+  { namespace, limit, endedForMs = 0 }: Request,
+): Promise<readonly ExecutionId[]> {
+  return connection.read((sql, { now }) =>
+    sql.rows(selectExecutions, [namespace, now, now - endedForMs, limit]).map((row) => idFromBytes(row["id"])),
+  );
+}
+
 // Served by execution_prune. Only a terminal row has prune_at.
 const selectExecutions = `
 SELECT id, namespace, job, key, status
   FROM makegood_execution
- WHERE namespace = ? AND prune_at <= ?
+ WHERE namespace = ? AND prune_at <= ? AND ended_at <= ?
  ORDER BY prune_at
  LIMIT ?`;
 

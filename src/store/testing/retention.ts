@@ -34,6 +34,20 @@ export function testRetention(suite: Suite): void {
     expect(await scene.prune()).toEqual({ executionCount: 0, keyCount: 0 });
   });
 
+  suite.test("what would be deleted can be asked before, and kept for a time after the end", async (scene) => {
+    const { id } = await scene.start(gone);
+    await scene.kill(id);
+    const request = { namespace: scene.namespace, limit: 10 };
+    await until("it to be past its retention", async () =>
+      (await scene.store.executions.prunable(request)).includes(id),
+    );
+    const young = { ...request, endedForMs: 3_600_000 };
+    expect(await scene.store.executions.prunable(young)).toEqual([]);
+    expect(await scene.store.executions.prune(young)).toEqual({ executionCount: 0, keyCount: 0 });
+    expect(await scene.store.executions.prune(request)).toMatchObject({ executionCount: 1 });
+    expect(await scene.store.executions.prunable(request)).toEqual([]);
+  });
+
   suite.test("nothing is left of it: its id could be started anew", async (scene) => {
     const given = { ...gone, id: newId(), attributes: { customer: "c-1" } };
     for (let round = 0; round < 2; round++) {
