@@ -227,6 +227,20 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       expect(await postgres.countEffects(note)).toBe(0);
     });
 
+    it("an error of a statement of makegood's does not show the statement's parameters, which hold results", async () => {
+      function* refused(): Script<"done"> {
+        yield {
+          sql: "SELECT 1 / length($1::text) - length($1::text)::smallint / 0",
+          parameters: ["secret of a result"],
+        };
+        return "done";
+      }
+      const outcome = await orders.port.own(doing(), refused);
+      expect(outcome.kind).toBe("threw");
+      expect(String("error" in outcome && outcome.error)).toMatch(/division by zero/);
+      expect(String("error" in outcome && outcome.error)).not.toMatch(/secret/);
+    });
+
     it("the adapter by itself does not take a COMMIT that was answered with ROLLBACK for done", async () => {
       // Drizzle over pg does; a participant's last statement finds it out before (the claim above).
       if (name === "with Drizzle over pg") return;

@@ -117,7 +117,7 @@ describeWorlds("code that changes under an execution", (newPlace) => {
     const change = changes[title];
     const id = await untilItWaits();
     const app = await deploy({ clock }, named(change?.handler ?? original));
-    await app.signal(id, go, null);
+    await app.signal(id, go, undefined);
     expect((await app.execution(id).outcome()).state).toBe("parked");
     expect(await app.incidents()).toMatchObject([{ executionId: id, code: "STEP_DRIFT", step: change?.step }]);
     expect(list).toEqual(["a", "b"]);
@@ -175,8 +175,8 @@ describeWorlds("code that changes under an execution", (newPlace) => {
       const after = await deploy({}, first, second);
       const { id: young } = await after.start(second, undefined);
       await vi.waitUntil(async () => (await after.find(young))?.status === "waiting");
-      await after.signal(old, go, null);
-      await after.signal(young, go, null);
+      await after.signal(old, go, undefined);
+      await after.signal(young, go, undefined);
       expect(await after.execution(old).result()).toBe("done");
       expect(await after.execution(young).result()).toBe("new");
       expect(list.slice(0, 3)).toEqual(["a", "b", "x"]);
@@ -188,7 +188,7 @@ describeWorlds("code that changes under an execution", (newPlace) => {
       const ids = await Promise.all([old.start(second, undefined), young.start(first, undefined), old.start(first, undefined), young.start(second, undefined)]);
       for (const { id } of ids) await vi.waitUntil(async () => (await old.find(id))?.status === "waiting");
       await old.stop();
-      for (const { id } of ids) await young.signal(id, go, null);
+      for (const { id } of ids) await young.signal(id, go, undefined);
       await Promise.all([young.execution(ids[0].id).result(), young.execution(ids[3].id).result()]);
       expect(await Promise.all(ids.map(async ({ id }) => (await young.find(id))?.status))).toEqual(["completed", "ready", "ready", "completed"]);
       // And back: the version before is deployed again, and finishes what is its own.

@@ -13,7 +13,7 @@ import type { Spot } from "./support/points.ts";
 import { makeNursery } from "./support/processes.ts";
 import { makeReport, type Report } from "./support/report.ts";
 import type { WorkerArguments } from "./support/worker-child.ts";
-import { openWorld, type Place } from "./support/world.ts";
+import { openWorld, type Place, type World } from "./support/world.ts";
 
 const leaseMs = 1_000;
 const at = (name: string, occurrence = 1): Spot => ({ name, occurrence });
@@ -55,6 +55,24 @@ const cases: readonly Case[] = [
   { title: "before a far reservation that is canceled meanwhile", plot: "confirms", freezeAt: at("effect: far: before BEGIN", 2), canceled: ["own seat", "own cancel seat"] },
 ];
 
+const before = (title: string, plot: PlotName, freezeAt: Spot, otherAt?: Spot): Pick<Case, "title" | "plot" | "freezeAt"> & { readonly otherAt?: Spot } => ({ title, plot, freezeAt, ...(otherAt && { otherAt }) });
+const commitOf = (what: string): Spot => at(`store: before commit of ${what}`);
+
+const sameplace = [
+  before("in its own transaction", "buys", at("effect: own: before BEGIN", 2)),
+  // The other one has not asked before which database it is.
+  before("in the undo of its own transaction", "refused", at("effect: own: before BEGIN", 3), at("effect: own: before BEGIN", 2)),
+  before("as the record of a far transaction", "buys", commitOf("ledger action")),
+  before("as the record of a call", "buys", commitOf("charge action")),
+  before("as the record of an undo", "refused", commitOf("charge compensation")),
+  before("as the pivot", "buys", commitOf(":pivot action + pivot")),
+  before("as the end", "buys", commitOf("complete")),
+  before("as the turn", "fails", commitOf(":turn action + turn-back")),
+  before("as the decision to confirm", "confirms", commitOf("confirm")),
+  before("as the record of a confirmation", "confirms", commitOf("car confirm")),
+  before("as the end of the way back", "refused", commitOf("compensated")),
+];
+
 describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
   const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
 
@@ -93,7 +111,47 @@ describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
       await world.close();
     }
   }, 60_000);
+
+  // Where the other one has finished, its status alone refuses the late writes. Here it stands at the very same place, so
+  // that only the token is left to tell them apart.
+  it.concurrent.each(sameplace)("gets nothing written $title, where the one that took over stands, too", async (one) => {
+    const place = newPlace();
+    const world = await openWorld(place);
+    const app = makegood({ store: world.store, namespace: place.name });
+    const plots = makePlots(world);
+    app.register(...Object.values(plots));
+    try {
+      const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
+      await frozen.said("ready");
+      const execution = await app.start(plots[one.plot], "1");
+      await frozen.said("frozen");
+      // Of the same name it takes over at once; its lease is long, so that nobody takes over from it.
+      const other = start({ place, name: "frozen", leaseMs: 60_000, freezeAt: one.otherAt ?? one.freezeAt });
+      await other.said("frozen");
+      const before = await written(app, world, execution.id);
+      frozen.kill("SIGCONT");
+      await frozen.said("revived");
+      const second = await app.start(plots.buys, "2");
+      expect((await second.outcome()).state).toBe("completed");
+      expect(await written(app, world, execution.id)).toEqual(before);
+      other.kill("SIGCONT");
+      expect((await execution.outcome()).state).toBe(expected[one.plot].state);
+      expect([...effectsOf(await makeReport(app, world, execution.id))].sort()).toEqual([...expected[one.plot].effects, ...expected.buys.effects].sort());
+      expect(await app.incidents()).toEqual([]);
+    } finally {
+      await app.stop();
+      await world.close();
+    }
+  }, 60_000);
 });
+
+/** What only the owner may write: the guard row, the journal, and effects in the engine's own database. */
+async function written(app: App, world: World, executionId: string): Promise<unknown> {
+  const { execution, journal } = await app.history(executionId);
+  const own = (await world.own.effects()).filter(({ receipt }) => receipt.startsWith("1/"));
+  const { status, phase, token } = execution;
+  return { status, phase, token, rows: journal.map((row) => [row.step, row.role, row.state, row.token]), own };
+}
 
 const effectsOf = (report: Report): readonly string[] => report.effects.map(({ place, what }) => `${place} ${what}`);
 

@@ -115,8 +115,18 @@ function sqlite(
 
 const readCommitted = { isolationLevel: "read committed" } as const;
 
-function execute(tx: unknown, text: string, parameters: readonly unknown[]): Promise<unknown> {
-  return (tx as { execute(statement: SQL): Promise<unknown> }).execute(statementOf(text, parameters));
+async function execute(tx: unknown, text: string, parameters: readonly unknown[]): Promise<unknown> {
+  try {
+    return await (tx as { execute(statement: SQL): Promise<unknown> }).execute(statementOf(text, parameters));
+  } catch (error) {
+    throw unwrapped(error);
+  }
+}
+
+/** Drizzle ≥ 0.44 puts a statement's parameters into the message of its error; ours hold results, which no log may show. */
+function unwrapped(error: unknown): unknown {
+  const cause = propertyOf(error, "cause");
+  return propertyOf(error, "params") !== undefined && cause !== undefined ? cause : error;
 }
 
 /** pg's result has the rows within, that of postgres.js is the rows. */
