@@ -58,6 +58,7 @@ export class Worker implements RunHost {
   #isWakeDue = true;
   #isWakeScheduled = false;
   #orphansSeen = new Map<string, number>();
+  #claiming: Promise<void> = Promise.resolve();
   #stopListening: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
 
@@ -86,7 +87,10 @@ export class Worker implements RunHost {
       if (execution !== null) this.newsFor(execution, true);
       this.poke();
     });
-    this.#tasks.start("claim", (signal) => this.#claimLoop(signal));
+    this.#tasks.start("claim", (signal) => {
+      this.#claiming = this.#claimLoop(signal);
+      return this.#claiming;
+    });
     this.#tasks.start("lease", (signal) =>
       this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
     );
@@ -108,6 +112,8 @@ export class Worker implements RunHost {
       });
       cancelTimer?.();
     }
+    // A claim that is under way brings more, and must not take again what was given back.
+    await this.#claiming;
     await Promise.allSettled([...this.#held.values()].map((run) => run.handBack()));
     await this.#tasks.stop();
     await this.#env.store.workers
@@ -224,6 +230,7 @@ export class Worker implements RunHost {
       return 0;
     }
     if (this.#isLeaseOut() && !(await this.#renew())) return 0;
+    if (this.#isStopping) return 0;
     // Half of the room is taken while the store is asked; the other half is for what this process starts meanwhile.
     const share = Math.min(Math.ceil(room / 2), claimBatch);
     this.#reserved += share;

@@ -348,7 +348,7 @@ function testRestart<Tx>(name: string, server: () => PostgresServer, open: Open<
     for (const note of notes) expect(await postgres.countEffects(note)).toBe(1);
     await close();
     await postgres.close();
-  });
+  }, 120_000);
 }
 
 const pidFrom = async <Tx>(run: PostgresClient<Tx>["run"], tx: Tx): Promise<number> => {

@@ -4,8 +4,18 @@
  *
  * Faults F31, F34; guarantees G6, G13.
  */
+
+import {
+  type AnyJob,
+  type App,
+  type AppOptions,
+  type Context,
+  job,
+  makegood,
+  NonRetryableError,
+  signal,
+} from "makegood";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type AnyJob, type App, type AppOptions, type Context, job, makegood, NonRetryableError, signal } from "makegood";
 import { silentLog } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system.ts";
 import { describeWorlds } from "./support/places.ts";
@@ -29,7 +39,14 @@ describeWorlds("code that changes under an execution", (newPlace) => {
   });
 
   const deploy = async (options: Partial<AppOptions>, ...jobs: readonly AnyJob[]): Promise<App> => {
-    const app = makegood({ store: world.newStore(), namespace: world.place.name, workerName: "one", poll: "20ms", log: silentLog, ...options });
+    const app = makegood({
+      store: world.newStore(),
+      namespace: world.place.name,
+      workerName: "one",
+      poll: "20ms",
+      log: silentLog,
+      ...options,
+    });
     apps.push(app);
     app.register(...jobs);
     await app.run();
@@ -62,7 +79,9 @@ describeWorlds("code that changes under an execution", (newPlace) => {
     return id;
   }
 
-  const changes: Readonly<Record<string, { readonly step: string; readonly handler: (ctx: Context) => Promise<unknown> }>> = {
+  const changes: Readonly<
+    Record<string, { readonly step: string; readonly handler: (ctx: Context) => Promise<unknown> }>
+  > = {
     "an inserted step": {
       step: "b",
       handler: async (ctx) => {
@@ -147,7 +166,10 @@ describeWorlds("code that changes under an execution", (newPlace) => {
     expect((await app.execution(id).outcome()).state).toBe("parked");
     await app.stop();
     isBroken = false;
-    const changed = await deploy({ clock }, named(async (ctx) => void (await ctx.step("b", { run: () => {}, compensate: () => void list.push("undo b") }))));
+    const changed = await deploy(
+      { clock },
+      named(async (ctx) => void (await ctx.step("b", { run: () => {}, compensate: () => void list.push("undo b") }))),
+    );
     await changed.resume(id);
     await vi.waitUntil(async () => (await changed.incidents())[0]?.code === "STEP_DRIFT");
     expect(list).toEqual(["a", "b"]);
@@ -185,15 +207,28 @@ describeWorlds("code that changes under an execution", (newPlace) => {
 
     it("is not touched by a worker that has only the other one", async () => {
       const [old, young] = [await deploy({ workerName: "old" }, first), await deploy({ workerName: "young" }, second)];
-      const ids = await Promise.all([old.start(second, undefined), young.start(first, undefined), old.start(first, undefined), young.start(second, undefined)]);
+      const ids = await Promise.all([
+        old.start(second, undefined),
+        young.start(first, undefined),
+        old.start(first, undefined),
+        young.start(second, undefined),
+      ]);
       for (const { id } of ids) await vi.waitUntil(async () => (await old.find(id))?.status === "waiting");
       await old.stop();
       for (const { id } of ids) await young.signal(id, go, undefined);
       await Promise.all([young.execution(ids[0].id).result(), young.execution(ids[3].id).result()]);
-      expect(await Promise.all(ids.map(async ({ id }) => (await young.find(id))?.status))).toEqual(["completed", "ready", "ready", "completed"]);
+      expect(await Promise.all(ids.map(async ({ id }) => (await young.find(id))?.status))).toEqual([
+        "completed",
+        "ready",
+        "ready",
+        "completed",
+      ]);
       // And back: the version before is deployed again, and finishes what is its own.
       const again = await deploy({ workerName: "old" }, first);
-      expect(await Promise.all([again.execution(ids[1].id).result(), again.execution(ids[2].id).result()])).toEqual(["done", "done"]);
+      expect(await Promise.all([again.execution(ids[1].id).result(), again.execution(ids[2].id).result()])).toEqual([
+        "done",
+        "done",
+      ]);
     });
   });
 });

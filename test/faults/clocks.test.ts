@@ -4,8 +4,9 @@
  *
  * Faults F16, F17; guarantees G3, G4, G5, G11.
  */
-import { expect, it, vi } from "vitest";
+
 import { type AppOptions, job, makegood, signal } from "makegood";
+import { expect, it, vi } from "vitest";
 import { systemClock } from "../../src/system.ts";
 import { newReceipt } from "./support/book.ts";
 import { describeWorlds } from "./support/places.ts";
@@ -36,39 +37,42 @@ describeWorlds("a process with a clock that lies", (newPlace) => {
     }
   });
 
-  it.each([hourMs, -hourMs])("keeps its executions while it is %i ms away from the others, who look for lost ones", async (byMs) => {
-    const world = await openWorld(newPlace());
-    const plots = makePlots(world);
-    let begun = 0;
-    const slow = job("slow", buying, async (ctx) => {
-      begun++;
-      // Longer than the lease: without renewals that count it would be taken over.
-      return ctx.step("slow", {
-        run: async ({ key }) => {
-          await new Promise((resolve) => void setTimeout(resolve, 1_500));
-          return world.provider.request(key, "slow", newReceipt(ctx.key, "slow"));
-        },
-        irreversible: "test",
+  it.each([hourMs, -hourMs])(
+    "keeps its executions while it is %i ms away from the others, who look for lost ones",
+    async (byMs) => {
+      const world = await openWorld(newPlace());
+      const plots = makePlots(world);
+      let begun = 0;
+      const slow = job("slow", buying, async (ctx) => {
+        begun++;
+        // Longer than the lease: without renewals that count it would be taken over.
+        return ctx.step("slow", {
+          run: async ({ key }) => {
+            await new Promise((resolve) => void setTimeout(resolve, 1_500));
+            return world.provider.request(key, "slow", newReceipt(ctx.key, "slow"));
+          },
+          irreversible: "test",
+        });
       });
-    });
-    const options: Partial<AppOptions> = { namespace: world.place.name, lease: "1s", poll: "20ms" };
-    const app = makegood({ ...options, store: world.newStore(), workerName: "shifted", clock: shifted(() => byMs) });
-    const other = makegood({ ...options, store: world.newStore(), workerName: "right" });
-    app.register(slow, ...Object.values(plots));
-    other.register(slow);
-    try {
-      await app.run();
-      const execution = await app.start(slow, "1");
-      await vi.waitUntil(() => begun === 1);
-      await other.run();
-      await execution.result();
-      expect(begun).toBe(1);
-      expect((await app.find(execution.id))?.token).toBe(1);
-    } finally {
-      await Promise.all([app.stop({ graceMs: 0 }), other.stop({ graceMs: 0 })]);
-      await world.close();
-    }
-  });
+      const options: Partial<AppOptions> = { namespace: world.place.name, lease: "1s", poll: "20ms" };
+      const app = makegood({ ...options, store: world.newStore(), workerName: "shifted", clock: shifted(() => byMs) });
+      const other = makegood({ ...options, store: world.newStore(), workerName: "right" });
+      app.register(slow, ...Object.values(plots));
+      other.register(slow);
+      try {
+        await app.run();
+        const execution = await app.start(slow, "1");
+        await vi.waitUntil(() => begun === 1);
+        await other.run();
+        await execution.result();
+        expect(begun).toBe(1);
+        expect((await app.find(execution.id))?.token).toBe(1);
+      } finally {
+        await Promise.all([app.stop({ graceMs: 0 }), other.stop({ graceMs: 0 })]);
+        await world.close();
+      }
+    },
+  );
 
   it.each([hourMs, -hourMs])("does each thing once although it jumps by %i ms at every step", async (byMs) => {
     const world = await openWorld(newPlace());
@@ -79,7 +83,13 @@ describeWorlds("a process with a clock that lies", (newPlace) => {
       if (name.endsWith("body returns") || name.endsWith("after the call")) jumps++;
     });
     const { refused } = makePlots(jumping);
-    const app = makegood({ store: jumping.store, namespace: world.place.name, clock: shifted(() => (jumps % 2) * byMs), lease: "1s", poll: "20ms" });
+    const app = makegood({
+      store: jumping.store,
+      namespace: world.place.name,
+      clock: shifted(() => (jumps % 2) * byMs),
+      lease: "1s",
+      poll: "20ms",
+    });
     app.register(refused);
     try {
       await app.run();

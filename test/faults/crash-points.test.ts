@@ -64,7 +64,10 @@ function sample(points: Points["seen"]): readonly Spot[] {
   let otherCount = 0;
   return points.filter(({ name, occurrence }) => {
     if (name.endsWith("before BEGIN") || name.endsWith("body begins") || name.startsWith("store: after")) return false;
-    const isChange = name.startsWith("effect:") || name.includes("commit of") || /^socket: sent (COMMIT|INSERT|UPDATE|WITH|DELETE)/.test(name);
+    const isChange =
+      name.startsWith("effect:") ||
+      name.includes("commit of") ||
+      /^socket: sent (COMMIT|INSERT|UPDATE|WITH|DELETE)/.test(name);
     return (isChange && occurrence <= 16) || otherCount++ % sampleEvery === 0;
   });
 }
@@ -81,4 +84,5 @@ async function everyPoint(run: (spot: Spot) => Promise<Chain>): Promise<readonly
   }
 }
 
-const wrongIn = ({ deaths, faults }: Chain): readonly string[] => faults.map((fault) => `killed at ${deaths.join(", then at ")}: ${fault}`);
+const wrongIn = ({ deaths, faults }: Chain): readonly string[] =>
+  faults.map((fault) => `killed at ${deaths.join(", then at ")}: ${fault}`);

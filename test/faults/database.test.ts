@@ -4,9 +4,10 @@
  *
  * Faults F9, F10, F11; guarantees G1, G3, G4, G5, G11, G12.
  */
+
+import { type App, makegood } from "makegood";
 import pg from "pg";
 import { expect, it, vi } from "vitest";
-import { type App, makegood } from "makegood";
 import { silentLog } from "../../src/core/ports.ts";
 import { describeWithOwnPostgres } from "../services/describe.ts";
 import { startLosingProxy } from "./support/losing-proxy.ts";
@@ -26,7 +27,10 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
   const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
 
   /** Orders keep coming in, a few at a time, while `disturb` does its work; `served` waits for so many more to be completed. */
-  async function atWork(disturb: (served: (more: number) => Promise<void>) => Promise<void>, through?: (place: Place) => Place): Promise<void> {
+  async function atWork(
+    disturb: (served: (more: number) => Promise<void>) => Promise<void>,
+    through?: (place: Place) => Place,
+  ): Promise<void> {
     const place = newPlace();
     const world = await openWorld(place);
     const app: App = makegood({ store: world.store, namespace: place.name, log: silentLog });
@@ -74,25 +78,39 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
     }
   }
 
-  it.each(["fast", "immediate", "kill"] as const)("goes on within ten seconds after a restart (%s)", (mode) => atWork(() => server().restart(mode)), 60_000);
+  it.each(["fast", "immediate", "kill"] as const)(
+    "goes on within ten seconds after a restart (%s)",
+    (mode) => atWork(() => server().restart(mode)),
+    60_000,
+  );
 
-  it("completes everything once although its connections are ended twice a second", () =>
-    atWork(async (served) => {
-      const admin = new pg.Client({ connectionString: server().url });
-      await admin.connect();
-      for (let round = 0; round < 6; round++) {
-        await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
-        await Promise.all([served(1), new Promise((resolve) => void setTimeout(resolve, 500))]);
-      }
-      await admin.end();
-    }), 60_000);
+  it(
+    "completes everything once although its connections are ended twice a second",
+    () =>
+      atWork(async (served) => {
+        const admin = new pg.Client({ connectionString: server().url });
+        await admin.connect();
+        for (let round = 0; round < 6; round++) {
+          await admin.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+          );
+          await Promise.all([served(1), new Promise((resolve) => void setTimeout(resolve, 500))]);
+        }
+        await admin.end();
+      }),
+    60_000,
+  );
 
-  it("waits while the server is away, and goes on when it is back", () =>
-    atWork(async () => {
-      await server().stop("fast");
-      await new Promise((resolve) => void setTimeout(resolve, 2_000));
-      await server().start();
-    }), 60_000);
+  it(
+    "waits while the server is away, and goes on when it is back",
+    () =>
+      atWork(async () => {
+        await server().stop("fast");
+        await new Promise((resolve) => void setTimeout(resolve, 2_000));
+        await server().start();
+      }),
+    60_000,
+  );
 
   it("is replaced by another one while it alone cannot reach the server, and harms nothing when it can again", async () => {
     const proxy = await startLosingProxy(server().url);

@@ -5,8 +5,9 @@
  *
  * Faults F6, F28; guarantees G3, G4, G5, G6, G7.
  */
-import { expect, it, vi } from "vitest";
+
 import { type App, makegood } from "makegood";
+import { expect, it, vi } from "vitest";
 import { describeWorlds } from "./support/places.ts";
 import { expected, makePlots, type PlotName } from "./support/plots.ts";
 import type { Spot } from "./support/points.ts";
@@ -36,10 +37,27 @@ const cases: readonly Case[] = [
   // The first BEGIN in each place asks which database it is.
   { title: "before its own transaction", plot: "buys", freezeAt: at("effect: own: before BEGIN", 2) },
   { title: "in its own transaction", plot: "buys", on: "postgres", freezeAt: at("effect: own stock: body returns") },
-  { title: "in its own transaction, on which it holds everybody up", plot: "buys", on: "sqlite", freezeAt: at("effect: own stock: body returns"), holds: "all" },
+  {
+    title: "in its own transaction, on which it holds everybody up",
+    plot: "buys",
+    on: "sqlite",
+    freezeAt: at("effect: own stock: body returns"),
+    holds: "all",
+  },
   { title: "before a far transaction", plot: "buys", freezeAt: at("effect: far: before BEGIN", 2) },
-  { title: "in a far transaction, on which the other one waits", plot: "buys", freezeAt: at("effect: far ledger: body returns"), holds: "step" },
-  { title: "in a far transaction that the server ends", plot: "buys", on: "postgres", freezeAt: at("effect: far ledger: body returns"), maxIdleMs: 700 },
+  {
+    title: "in a far transaction, on which the other one waits",
+    plot: "buys",
+    freezeAt: at("effect: far ledger: body returns"),
+    holds: "step",
+  },
+  {
+    title: "in a far transaction that the server ends",
+    plot: "buys",
+    on: "postgres",
+    freezeAt: at("effect: far ledger: body returns"),
+    maxIdleMs: 700,
+  },
   { title: "after a far transaction's COMMIT", plot: "buys", freezeAt: at("effect: far: after COMMIT", 2) },
   { title: "before a call", plot: "buys", freezeAt: at("effect: remote charge: before the call") },
   { title: "after a call", plot: "buys", freezeAt: at("effect: remote charge: after the call") },
@@ -49,19 +67,54 @@ const cases: readonly Case[] = [
   { title: "before a call that undoes", plot: "refused", freezeAt: at("effect: remote undo charge: before the call") },
   { title: "before a confirmation", plot: "confirms", freezeAt: at("effect: remote confirm car: before the call") },
   { title: "before a far confirmation", plot: "confirms", freezeAt: at("effect: far: before BEGIN", 3) },
-  { title: "before a call that is canceled meanwhile", plot: "buys", freezeAt: at("effect: remote charge: before the call"), canceled: ["own stock", "far ledger", "far undo ledger", "own undo stock"] },
-  { title: "before a far transaction that is canceled meanwhile", plot: "buys", freezeAt: at("effect: far: before BEGIN", 2), canceled: ["own stock", "own undo stock"] },
-  { title: "before a call that reserves, and is canceled meanwhile", plot: "confirms", freezeAt: at("effect: remote car: before the call"), canceled: ["own seat", "far room", "far cancel room", "own cancel seat"] },
-  { title: "before a far reservation that is canceled meanwhile", plot: "confirms", freezeAt: at("effect: far: before BEGIN", 2), canceled: ["own seat", "own cancel seat"] },
+  {
+    title: "before a call that is canceled meanwhile",
+    plot: "buys",
+    freezeAt: at("effect: remote charge: before the call"),
+    canceled: ["own stock", "far ledger", "far undo ledger", "own undo stock"],
+  },
+  {
+    title: "before a far transaction that is canceled meanwhile",
+    plot: "buys",
+    freezeAt: at("effect: far: before BEGIN", 2),
+    canceled: ["own stock", "own undo stock"],
+  },
+  {
+    title: "before a call that reserves, and is canceled meanwhile",
+    plot: "confirms",
+    freezeAt: at("effect: remote car: before the call"),
+    canceled: ["own seat", "far room", "far cancel room", "own cancel seat"],
+  },
+  {
+    title: "before a far reservation that is canceled meanwhile",
+    plot: "confirms",
+    freezeAt: at("effect: far: before BEGIN", 2),
+    canceled: ["own seat", "own cancel seat"],
+  },
 ];
 
-const before = (title: string, plot: PlotName, freezeAt: Spot, otherAt?: Spot): Pick<Case, "title" | "plot" | "freezeAt"> & { readonly otherAt?: Spot } => ({ title, plot, freezeAt, ...(otherAt && { otherAt }) });
+const before = (
+  title: string,
+  plot: PlotName,
+  freezeAt: Spot,
+  otherAt?: Spot,
+): Pick<Case, "title" | "plot" | "freezeAt"> & { readonly otherAt?: Spot } => ({
+  title,
+  plot,
+  freezeAt,
+  ...(otherAt && { otherAt }),
+});
 const commitOf = (what: string): Spot => at(`store: before commit of ${what}`);
 
 const sameplace = [
   before("in its own transaction", "buys", at("effect: own: before BEGIN", 2)),
   // The other one has not asked before which database it is.
-  before("in the undo of its own transaction", "refused", at("effect: own: before BEGIN", 3), at("effect: own: before BEGIN", 2)),
+  before(
+    "in the undo of its own transaction",
+    "refused",
+    at("effect: own: before BEGIN", 3),
+    at("effect: own: before BEGIN", 2),
+  ),
   before("as the record of a far transaction", "buys", commitOf("ledger action")),
   before("as the record of a call", "buys", commitOf("charge action")),
   before("as the record of an undo", "refused", commitOf("charge compensation")),
@@ -76,73 +129,83 @@ const sameplace = [
 describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
   const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
 
-  it.concurrent.each(cases.filter(({ on = kind }) => on === kind))("$title does no harm when it is revived", async (one) => {
-    const place = newPlace(one.maxIdleMs === undefined ? {} : { maxIdleMs: one.maxIdleMs });
-    const world = await openWorld(place);
-    const app = makegood({ store: world.store, namespace: place.name });
-    const plots = makePlots(world);
-    app.register(...Object.values(plots));
-    try {
-      const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
-      await frozen.said("ready");
-      const execution = await app.start(plots[one.plot], "1");
-      await frozen.said("frozen");
-      if (one.canceled !== undefined) await app.cancel(execution.id);
-      const other = start({ place, name: "other", leaseMs });
-      if (one.holds === "all") await leaseIsOut();
-      else if (one.holds === "step") await isTakenOver(app, execution.id);
-      else await execution.outcome();
-      frozen.kill("SIGCONT");
-      await frozen.said("revived");
-      await execution.outcome();
-      // From here only the revived one is left to do the work, and it does.
-      other.kill("SIGKILL");
-      await other.exit;
-      const second = await app.start(plots.buys, "2");
-      expect((await second.outcome()).state).toBe("completed");
-      if (one.holds !== "all") await isTakenOver(app, execution.id);
-      const report = await makeReport(app, world, execution.id);
-      expect(report).toMatchObject({ unfinished: 0, incidents: [] });
-      expect(report.state).toBe(one.canceled === undefined ? expected[one.plot].state : "canceled");
-      expect(effectsOf(report)).toEqual([...(one.canceled ?? expected[one.plot].effects), ...expected.buys.effects]);
-      expect(frozen.hasExited()).toBe(false);
-    } finally {
-      await app.stop();
-      await world.close();
-    }
-  }, 60_000);
+  it.concurrent.each(cases.filter(({ on = kind }) => on === kind))(
+    "$title does no harm when it is revived",
+    async (one) => {
+      const place = newPlace(one.maxIdleMs === undefined ? {} : { maxIdleMs: one.maxIdleMs });
+      const world = await openWorld(place);
+      const app = makegood({ store: world.store, namespace: place.name });
+      const plots = makePlots(world);
+      app.register(...Object.values(plots));
+      try {
+        const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
+        await frozen.said("ready");
+        const execution = await app.start(plots[one.plot], "1");
+        await frozen.said("frozen");
+        if (one.canceled !== undefined) await app.cancel(execution.id);
+        const other = start({ place, name: "other", leaseMs });
+        if (one.holds === "all") await leaseIsOut();
+        else if (one.holds === "step") await isTakenOver(app, execution.id);
+        else await execution.outcome();
+        frozen.kill("SIGCONT");
+        await frozen.said("revived");
+        await execution.outcome();
+        // From here only the revived one is left to do the work, and it does.
+        other.kill("SIGKILL");
+        await other.exit;
+        const second = await app.start(plots.buys, "2");
+        expect((await second.outcome()).state).toBe("completed");
+        if (one.holds !== "all") await isTakenOver(app, execution.id);
+        const report = await makeReport(app, world, execution.id);
+        expect(report).toMatchObject({ unfinished: 0, incidents: [] });
+        expect(report.state).toBe(one.canceled === undefined ? expected[one.plot].state : "canceled");
+        expect(effectsOf(report)).toEqual([...(one.canceled ?? expected[one.plot].effects), ...expected.buys.effects]);
+        expect(frozen.hasExited()).toBe(false);
+      } finally {
+        await app.stop();
+        await world.close();
+      }
+    },
+    60_000,
+  );
 
   // Where the other one has finished, its status alone refuses the late writes. Here it stands at the very same place, so
   // that only the token is left to tell them apart.
-  it.concurrent.each(sameplace)("gets nothing written $title, where the one that took over stands, too", async (one) => {
-    const place = newPlace();
-    const world = await openWorld(place);
-    const app = makegood({ store: world.store, namespace: place.name });
-    const plots = makePlots(world);
-    app.register(...Object.values(plots));
-    try {
-      const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
-      await frozen.said("ready");
-      const execution = await app.start(plots[one.plot], "1");
-      await frozen.said("frozen");
-      // Of the same name it takes over at once; its lease is long, so that nobody takes over from it.
-      const other = start({ place, name: "frozen", leaseMs: 60_000, freezeAt: one.otherAt ?? one.freezeAt });
-      await other.said("frozen");
-      const before = await written(app, world, execution.id);
-      frozen.kill("SIGCONT");
-      await frozen.said("revived");
-      const second = await app.start(plots.buys, "2");
-      expect((await second.outcome()).state).toBe("completed");
-      expect(await written(app, world, execution.id)).toEqual(before);
-      other.kill("SIGCONT");
-      expect((await execution.outcome()).state).toBe(expected[one.plot].state);
-      expect([...effectsOf(await makeReport(app, world, execution.id))].sort()).toEqual([...expected[one.plot].effects, ...expected.buys.effects].sort());
-      expect(await app.incidents()).toEqual([]);
-    } finally {
-      await app.stop();
-      await world.close();
-    }
-  }, 60_000);
+  it.concurrent.each(sameplace)(
+    "gets nothing written $title, where the one that took over stands, too",
+    async (one) => {
+      const place = newPlace();
+      const world = await openWorld(place);
+      const app = makegood({ store: world.store, namespace: place.name });
+      const plots = makePlots(world);
+      app.register(...Object.values(plots));
+      try {
+        const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
+        await frozen.said("ready");
+        const execution = await app.start(plots[one.plot], "1");
+        await frozen.said("frozen");
+        // Of the same name it takes over at once; its lease is long, so that nobody takes over from it.
+        const other = start({ place, name: "frozen", leaseMs: 60_000, freezeAt: one.otherAt ?? one.freezeAt });
+        await other.said("frozen");
+        const before = await written(app, world, execution.id);
+        frozen.kill("SIGCONT");
+        await frozen.said("revived");
+        const second = await app.start(plots.buys, "2");
+        expect((await second.outcome()).state).toBe("completed");
+        expect(await written(app, world, execution.id)).toEqual(before);
+        other.kill("SIGCONT");
+        expect((await execution.outcome()).state).toBe(expected[one.plot].state);
+        expect([...effectsOf(await makeReport(app, world, execution.id))].sort()).toEqual(
+          [...expected[one.plot].effects, ...expected.buys.effects].sort(),
+        );
+        expect(await app.incidents()).toEqual([]);
+      } finally {
+        await app.stop();
+        await world.close();
+      }
+    },
+    60_000,
+  );
 });
 
 /** What only the owner may write: the guard row, the journal, and effects in the engine's own database. */
@@ -155,7 +218,8 @@ async function written(app: App, world: World, executionId: string): Promise<unk
 
 const effectsOf = (report: Report): readonly string[] => report.effects.map(({ place, what }) => `${place} ${what}`);
 
-const isTakenOver = (app: App, executionId: string): Promise<boolean> => vi.waitUntil(async () => ((await app.find(executionId))?.token ?? 0) > 1, { timeout: 10_000 });
+const isTakenOver = (app: App, executionId: string): Promise<boolean> =>
+  vi.waitUntil(async () => ((await app.find(executionId))?.token ?? 0) > 1, { timeout: 10_000 });
 
 /** Nobody can be asked while the whole database is locked. */
 const leaseIsOut = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, leaseMs * 1.5));

@@ -5,11 +5,12 @@
  *
  * Faults F4, F7, F8, F9; guarantees G3, G4, G5, G6.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
 import { type App, makegood } from "makegood";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../src/core/ports.ts";
 import { describeWithPostgres } from "../services/describe.ts";
-import { type Loss, type LosingProxy, startLosingProxy } from "./support/losing-proxy.ts";
+import { type LosingProxy, type Loss, startLosingProxy } from "./support/losing-proxy.ts";
 import { postgresPlaces } from "./support/places.ts";
 import { makePlots, type PlotName, plotNames } from "./support/plots.ts";
 import { faultsIn, makeReport } from "./support/report.ts";
@@ -26,12 +27,23 @@ describeWithPostgres("an execution whose database's answers get lost", (database
   afterAll(() => proxy.close());
 
   /** Runs a plot by way of the proxy, in a process that has begun to work when things begin to get lost. */
-  async function live(plot: PlotName, decide: (sql: string) => Loss, through: (place: Place) => Place = all): Promise<{ readonly faults: readonly string[]; readonly points: readonly string[] }> {
+  async function live(
+    plot: PlotName,
+    decide: (sql: string) => Loss,
+    through: (place: Place) => Place = all,
+  ): Promise<{ readonly faults: readonly string[]; readonly points: readonly string[] }> {
     const points: string[] = [];
     const place = { ...newPlace(), deadlineMs };
     const world = await openWorld(through(place), (name) => void points.push(name));
     const plots = makePlots(world);
-    const app = makegood({ store: world.store, namespace: place.name, workerName: place.name, lease: "1s", poll: "20ms", log: silentLog });
+    const app = makegood({
+      store: world.store,
+      namespace: place.name,
+      workerName: place.name,
+      lease: "1s",
+      poll: "20ms",
+      log: silentLog,
+    });
     app.register(...Object.values(plots));
     try {
       await app.run();
@@ -46,24 +58,32 @@ describeWithPostgres("an execution whose database's answers get lost", (database
       await world.close();
     }
   }
-  const all = (place: Place): Place => ({ ...place, engine: proxy.through(place.engine), far: proxy.through(place.far) });
-
-  describe.each(["request", "reply"] as const)("(%s)", (loss) => {
-    it.each(plotNames)("has every effect once, or undone once, although each statement's is lost once (%s)", async (plot) => {
-      const lost = new Set<string>();
-      const { faults } = await live(plot, (sql) => {
-        const text = sql.replace(/\s+/g, " ");
-        if (lost.has(text)) return "none";
-        lost.add(text);
-        return loss;
-      });
-      expect(faults).toEqual([]);
-      // Claims, flushes, the participants' transactions, each from BEGIN to COMMIT.
-      expect(lost.size).toBeGreaterThan(12);
-    });
+  const all = (place: Place): Place => ({
+    ...place,
+    engine: proxy.through(place.engine),
+    far: proxy.through(place.far),
   });
 
-  const bodiesOf = (points: readonly string[], what: string): number => points.filter((point) => point === `effect: ${what}: body begins`).length;
+  describe.each(["request", "reply"] as const)("(%s)", (loss) => {
+    it.each(plotNames)(
+      "has every effect once, or undone once, although each statement's is lost once (%s)",
+      async (plot) => {
+        const lost = new Set<string>();
+        const { faults } = await live(plot, (sql) => {
+          const text = sql.replace(/\s+/g, " ");
+          if (lost.has(text)) return "none";
+          lost.add(text);
+          return loss;
+        });
+        expect(faults).toEqual([]);
+        // Claims, flushes, the participants' transactions, each from BEGIN to COMMIT.
+        expect(lost.size).toBeGreaterThan(12);
+      },
+    );
+  });
+
+  const bodiesOf = (points: readonly string[], what: string): number =>
+    points.filter((point) => point === `effect: ${what}: body begins`).length;
   /** Loses the first COMMIT of a transaction in which the text was. */
   const firstCommitAfter = (text: string, loss: Loss) => {
     let state: "before" | "there" | "over" = "before";
@@ -108,4 +128,5 @@ describeWithPostgres("an execution whose database's answers get lost", (database
   });
 });
 
-const faultsOf = async (app: App, world: World, executionId: string, plot: PlotName): Promise<readonly string[]> => faultsIn(await makeReport(app, world, executionId), plot);
+const faultsOf = async (app: App, world: World, executionId: string, plot: PlotName): Promise<readonly string[]> =>
+  faultsIn(await makeReport(app, world, executionId), plot);

@@ -4,8 +4,9 @@
  *
  * Faults F6, F17; guarantees G3, G4, G5.
  */
-import { expect, it, vi } from "vitest";
+
 import { type Context, job, makegood } from "makegood";
+import { expect, it, vi } from "vitest";
 import { type Book, newReceipt } from "./support/book.ts";
 import { unrenewed } from "./support/lives.ts";
 import { describeWorlds } from "./support/places.ts";
@@ -15,19 +16,38 @@ import { openWorld, type World } from "./support/world.ts";
 const irreversible = "test";
 const child = job("child", {}, async () => "grown up");
 
-const inBook = (ctx: Context, book: Book) => ({ run: (tx: unknown) => book.add(tx, "it", newReceipt(ctx.key, "it")), irreversible });
-const branchIn = (ctx: Context, book: Book) => ({ try: (tx: unknown) => book.add(tx, "it", newReceipt(ctx.key, "it")), confirm: () => {}, cancel: () => {} });
-const atProvider = (ctx: Context, { provider }: World) => ({ run: ({ key }: { readonly key: string }) => provider.request(key, "it", newReceipt(ctx.key, "it")), irreversible });
+const inBook = (ctx: Context, book: Book) => ({
+  run: (tx: unknown) => book.add(tx, "it", newReceipt(ctx.key, "it")),
+  irreversible,
+});
+const branchIn = (ctx: Context, book: Book) => ({
+  try: (tx: unknown) => book.add(tx, "it", newReceipt(ctx.key, "it")),
+  confirm: () => {},
+  cancel: () => {},
+});
+const atProvider = (ctx: Context, { provider }: World) => ({
+  run: ({ key }: { readonly key: string }) => provider.request(key, "it", newReceipt(ctx.key, "it")),
+  irreversible,
+});
 
 /** Every way to make a call, and how many effects it has. */
-const calls: readonly { readonly name: string; readonly effectCount: number; readonly call: (ctx: Context, world: World) => Promise<unknown> }[] = [
+const calls: readonly {
+  readonly name: string;
+  readonly effectCount: number;
+  readonly call: (ctx: Context, world: World) => Promise<unknown>;
+}[] = [
   { name: "own transaction", effectCount: 1, call: (ctx, { own }) => ctx.tx(own.on, "it", inBook(ctx, own)) },
   { name: "far transaction", effectCount: 1, call: (ctx, { far }) => ctx.tx(far.on, "it", inBook(ctx, far)) },
   { name: "remote call", effectCount: 1, call: (ctx, world) => ctx.step("it", atProvider(ctx, world)) },
   { name: "call that may fail", effectCount: 1, call: (ctx, world) => ctx.attempt("it", atProvider(ctx, world)) },
   { name: "own reservation", effectCount: 1, call: (ctx, { own }) => ctx.tcc(own.on, "it", branchIn(ctx, own)) },
   { name: "far reservation", effectCount: 1, call: (ctx, { far }) => ctx.tcc(far.on, "it", branchIn(ctx, far)) },
-  { name: "call that fails", effectCount: 0, call: (ctx) => ctx.attempt("it", { run: () => Promise.reject(new Error("no")), irreversible, retry: { maxAttempts: 1 } }) },
+  {
+    name: "call that fails",
+    effectCount: 0,
+    call: (ctx) =>
+      ctx.attempt("it", { run: () => Promise.reject(new Error("no")), irreversible, retry: { maxAttempts: 1 } }),
+  },
   { name: "pivot", effectCount: 0, call: (ctx) => ctx.pivot() },
   { name: "sleep", effectCount: 0, call: (ctx) => ctx.sleep("it", "5ms") },
   { name: "start of a child", effectCount: 0, call: (ctx) => ctx.start(child, undefined) },

@@ -3,8 +3,9 @@
  *
  * Faults F22, F26, F27; guarantees G6, G11, G12.
  */
-import { expect, it } from "vitest";
+
 import { makegood } from "makegood";
+import { expect, it } from "vitest";
 import { describeWorlds } from "./support/places.ts";
 import type { PoisonArguments } from "./support/poison-child.ts";
 import { makeNursery } from "./support/processes.ts";

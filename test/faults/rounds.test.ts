@@ -4,8 +4,9 @@
  *
  * Faults F5, F28, F29, F36; guarantees G5, G6, G7, G14.
  */
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
 import { type AnyJob, type App, type Context, job, makegood, RefusedError } from "makegood";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { silentLog } from "../../src/core/ports.ts";
 import { newReceipt } from "./support/book.ts";
 import { unrenewed } from "./support/lives.ts";
@@ -28,16 +29,25 @@ describeWorlds("a transaction that went back", (newPlace) => {
   });
 
   const run = async (...jobs: readonly AnyJob[]): Promise<App> => {
-    const app = makegood({ store: unrenewed(world.newStore()), namespace: world.place.name, workerName: "one", lease: "30s", poll: "20ms", log: silentLog });
+    const app = makegood({
+      store: unrenewed(world.newStore()),
+      namespace: world.place.name,
+      workerName: "one",
+      lease: "30s",
+      poll: "20ms",
+      log: silentLog,
+    });
     apps.push(app);
     app.register(...jobs);
     await app.run();
     return app;
   };
-  const effects = async (): Promise<readonly string[]> => (await world.timeline()).map(({ place, what }) => `${place} ${what}`);
+  const effects = async (): Promise<readonly string[]> =>
+    (await world.timeline()).map(({ place, what }) => `${place} ${what}`);
   const charge = (ctx: Context) => ({
     run: ({ key }: { readonly key: string }) => world.provider.request(key, "charge", newReceipt(ctx.key, "charge")),
-    compensate: (undo: { readonly key: string; readonly actionKey: string }) => world.provider.undo(undo.actionKey, undo.key, "charge"),
+    compensate: (undo: { readonly key: string; readonly actionKey: string }) =>
+      world.provider.undo(undo.actionKey, undo.key, "charge"),
   });
   const stock = (ctx: Context) => ({
     run: (tx: unknown) => world.own.add(tx, "stock", newReceipt(ctx.key, "stock")),
@@ -71,7 +81,10 @@ describeWorlds("a transaction that went back", (newPlace) => {
     isRefusing = false;
     // Nobody restarts it by chance; two people do so at the same time, and get one round.
     expect(await app.start(place, "1")).toMatchObject({ id: first.id, isNew: false });
-    const restarted = await Promise.all([app.restart(first.id, ann), app.start(place, "1", { ifExists: "restart-failed" })]);
+    const restarted = await Promise.all([
+      app.restart(first.id, ann),
+      app.start(place, "1", { ifExists: "restart-failed" }),
+    ]);
     expect(new Set(restarted.map((one) => `${one.id} ${one.round}`)).size).toBe(1);
     expect(await restarted[0]?.result()).toBe(1);
     expect(await effects()).toEqual([...there, ...back, ...there]);
@@ -83,11 +96,13 @@ describeWorlds("a transaction that went back", (newPlace) => {
       else world.provider.undo(keys[0]?.[1] ?? "", key, "charge");
     }
     const ran: string[] = [];
-    for (const op of ["action", "compensation"] as const) {
-      const mark = { gid: first.id, branch: "ledger", round: 0 };
-      if (op === "action") await world.far.on.port.act(mark, op, () => (ran.push(op), null));
-      else await world.far.on.port.undo(mark, op, () => void ran.push(op));
-    }
+    const mark = { gid: first.id, branch: "ledger", round: 0 };
+    const { port } = world.far.on;
+    await port.act(mark, "action", () => {
+      ran.push("action");
+      return null;
+    });
+    await port.undo(mark, "compensation", () => void ran.push("compensation"));
     expect(ran).toEqual([]);
     expect(await effects()).toEqual([...there, ...back, ...there]);
     expect((await first.outcome()).state).toBe("compensated");
@@ -142,7 +157,10 @@ describeWorlds("a transaction that went back", (newPlace) => {
     // What is parked on its way back cannot be canceled, restarted or started anew.
     await expect(app.cancel(execution.id)).rejects.toMatchObject({ code: "EXECUTION_STATE" });
     await expect(app.restart(execution.id)).rejects.toMatchObject({ code: "EXECUTION_STATE" });
-    expect(await app.start(stuck, "1", { ifExists: "restart-failed" })).toMatchObject({ id: execution.id, isNew: false });
+    expect(await app.start(stuck, "1", { ifExists: "restart-failed" })).toMatchObject({
+      id: execution.id,
+      isNew: false,
+    });
     await app.resume(execution.id, ann);
     await vi.waitUntil(async () => ((await app.incidents())[0]?.id ?? incident?.id) !== incident?.id);
     expect(await effects()).toEqual(["own stock", "remote charge"]);
@@ -152,7 +170,10 @@ describeWorlds("a transaction that went back", (newPlace) => {
     expect(await effects()).toEqual(["own stock", "remote charge", "remote undo charge", "own undo stock"]);
     expect(await app.incidents()).toEqual([]);
     const { audit } = await app.history(execution.id);
-    expect(audit.map(({ actor, note }) => [actor.id, note])).toEqual([["ann", ann.note], ["ann", ann.note]]);
+    expect(audit.map(({ actor, note }) => [actor.id, note])).toEqual([
+      ["ann", ann.note],
+      ["ann", ann.note],
+    ]);
   });
 
   it("goes on behind an undo that a person settled, and ends where a person settles the whole", async () => {
@@ -168,15 +189,24 @@ describeWorlds("a transaction that went back", (newPlace) => {
     });
     const app = await run(hopeless);
     const [one, other] = [await app.start(hopeless, "1"), await app.start(hopeless, "2")];
-    expect((await Promise.all([one.outcome(), other.outcome()])).map(({ state }) => state)).toEqual(["parked", "parked"]);
+    expect((await Promise.all([one.outcome(), other.outcome()])).map(({ state }) => state)).toEqual([
+      "parked",
+      "parked",
+    ]);
     await app.settleStep(one.id, "charge", { role: "compensation", outcome: "done" }, ann);
     await app.resume(one.id, ann);
     await vi.waitUntil(async () => (await one.outcome()).state === "compensated");
     await app.settle(other.id, { outcome: "compensated", error: "refunded by hand" }, ann);
     expect((await other.outcome()).state).not.toBe("parked");
-    expect((await effects()).filter((effect) => effect.startsWith("own"))).toEqual(["own stock", "own stock", "own undo stock"]);
+    expect((await effects()).filter((effect) => effect.startsWith("own"))).toEqual([
+      "own stock",
+      "own stock",
+      "own undo stock",
+    ]);
     expect(await app.incidents()).toEqual([]);
-    const settled = (await app.history(one.id)).journal.find((row) => row.role === "compensation" && row.step === "charge");
+    const settled = (await app.history(one.id)).journal.find(
+      (row) => row.role === "compensation" && row.step === "charge",
+    );
     expect(settled?.actor).toBe("user:ann");
   });
 

@@ -21,14 +21,14 @@ if (dialect === "postgres") {
 /** Kills its own process, as a power cut would, after so many statements; never for 0. */
 function dying<Tx, M extends Mode>(adapter: TxAdapter<Tx, M>): TxAdapter<Tx, M> {
   let left = Number(dieAfter);
-  const query = (async: unknown): unknown => {
+  const dieAfterwards = (answer: unknown): unknown => {
     const die = (): void => {
       left -= 1;
       if (left === 0) process.kill(process.pid, "SIGKILL");
     };
-    if (async instanceof Promise) return async.finally(die);
+    if (answer instanceof Promise) return answer.finally(die);
     die();
-    return async;
+    return answer;
   };
-  return { ...adapter, query: (tx, sql, parameters) => query(adapter.query(tx, sql, parameters)) as never };
+  return { ...adapter, query: (tx, sql, parameters) => dieAfterwards(adapter.query(tx, sql, parameters)) as never };
 }

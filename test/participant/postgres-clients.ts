@@ -45,10 +45,11 @@ export function openPg(connectionString: string, { max = 10 }: ClientSettings = 
 }
 
 /**
- * Silent, and back at once after a loss; by default postgres.js waits for up to 20 s. Without `fetch_types: false` a
+ * Silent, and back soon after a loss: by default postgres.js waits for up to 20 s, and for 30 s on a connection whose loss
+ * it met with a statement not yet sent, which it then never mends (porsager/postgres 1215). Without `fetch_types: false` a
  * connection that breaks while it is being made is an unhandled rejection in postgres.js 3.4, which ends the process.
  */
-const quick = { onnotice: () => undefined, backoff: () => 0.05, fetch_types: false };
+const quick = { onnotice: () => undefined, backoff: () => 0.05, connect_timeout: 1, fetch_types: false };
 
 /** `settings`: whatever else a user may set postgres.js to. */
 export function openPostgresJs(

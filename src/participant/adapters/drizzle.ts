@@ -172,7 +172,7 @@ interface Session {
   transaction<R>(body: (tx: object) => Promise<R>, config?: typeof readCommitted): Promise<R>;
 }
 
-/** Not in Drizzle's types, and the same in all versions that this adapter takes (0.40 to 0.45 were read). */
+/** Not in Drizzle's types; the same in the oldest version that this adapter takes and in the newest (0.40.0 and 0.45.4 were tried). */
 function sessionOf(of: unknown): Session {
   const session = propertyOf(of, "session");
   if (typeof propertyOf(session, "transaction") === "function" && hasProperty(session, "client"))

@@ -25,8 +25,9 @@ interface UnsafeSql {
 
 /**
  * A participant on a client of postgres.js. Bodies get a `TransactionSql` inside an open transaction at READ COMMITTED. Open
- * the client with `fetch_types: false`: otherwise a connection that breaks while it is being made is an unhandled
- * rejection in postgres.js 3.4, which ends the process.
+ * the client with `fetch_types: false` and a short `connect_timeout`: otherwise a connection that breaks while it is being
+ * made is an unhandled rejection in postgres.js 3.4, which ends the process, and one that breaks with a statement not yet
+ * sent is never mended, so that whoever is given it waits for that long. Versions before 3.4.5 are not safe to use.
  *
  * That object is guarded: when the connection is lost, postgres.js 3.4 lets a body that still runs send its next statement
  * over whatever connection comes in the place of the lost one, outside of any transaction or inside another's, and sends

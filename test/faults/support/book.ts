@@ -28,8 +28,10 @@ export const newReceipt = (key: string, what: string): string => `${key}/${what}
 export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1_000n);
 
 export const bookTables = {
-  sqlite: "CREATE TABLE IF NOT EXISTS effect (n INTEGER PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at INTEGER NOT NULL)",
-  postgres: "CREATE TABLE IF NOT EXISTS effect (n SERIAL PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at BIGINT NOT NULL)",
+  sqlite:
+    "CREATE TABLE IF NOT EXISTS effect (n INTEGER PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at INTEGER NOT NULL)",
+  postgres:
+    "CREATE TABLE IF NOT EXISTS effect (n SERIAL PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at BIGINT NOT NULL)",
 } as const;
 
 interface Opened<Tx> {
@@ -53,7 +55,12 @@ export function sqliteBook(db: DatabaseSync, { place, world, on, at }: Opened<Da
     },
     async effects() {
       const rows = db.prepare("SELECT what, receipt, at FROM effect WHERE world = ? ORDER BY n").all(world);
-      return rows.map((row) => ({ place, what: `${row["what"]}`, receipt: `${row["receipt"]}`, at: Number(row["at"]) }));
+      return rows.map((row) => ({
+        place,
+        what: `${row["what"]}`,
+        receipt: `${row["receipt"]}`,
+        at: Number(row["at"]),
+      }));
     },
   };
 }

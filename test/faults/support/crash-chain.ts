@@ -17,7 +17,12 @@ export interface Chain {
 
 const maxLives = 12;
 
-export async function runChain(nursery: Nursery<CrashArguments>, place: Place, plot: PlotName, deadly: readonly Spot[]): Promise<Chain> {
+export async function runChain(
+  nursery: Nursery<CrashArguments>,
+  place: Place,
+  plot: PlotName,
+  deadly: readonly Spot[],
+): Promise<Chain> {
   const deaths: string[] = [];
   const accepted = new Set<string>();
   for (let life = 0; life < maxLives; life++) {
@@ -45,7 +50,11 @@ function complaints(errors: string): readonly string[] {
 }
 
 /** Runs `work` on each element, a few at a time, and gives the answers in order. */
-export async function inParallel<A, B>(count: number, elements: readonly A[], work: (element: A) => Promise<B>): Promise<readonly B[]> {
+export async function inParallel<A, B>(
+  count: number,
+  elements: readonly A[],
+  work: (element: A) => Promise<B>,
+): Promise<readonly B[]> {
   const answers: B[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {

@@ -29,7 +29,14 @@ async function live({ place, plot, deadly }: CrashArguments): Promise<void> {
   const world = await openWorld(place, points.at);
   const plots = makePlots(world);
   // A long lease: whoever takes over soon does so because it has the same name.
-  const app = makegood({ store: world.store, namespace: place.name, workerName: "one", lease: "30s", poll: "50ms", maxCrashes: 50 });
+  const app = makegood({
+    store: world.store,
+    namespace: place.name,
+    workerName: "one",
+    lease: "30s",
+    poll: "50ms",
+    maxCrashes: 50,
+  });
   app.register(...Object.values(plots));
   await app.run();
   const execution = await app.start(plots[plot], "1");

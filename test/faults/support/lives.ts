@@ -20,7 +20,12 @@ export type DiesAt = number | null;
  * Starts an execution and lives through it: the first life ends at `ends[0]`, the next one of the same name at `ends[1]`,
  * and so on. What a dead life has under way in a participant goes on there, as in a process that was frozen.
  */
-export async function liveThrough(world: World, ends: readonly DiesAt[], makeJob: (life: number) => AnyJob, options: Partial<AppOptions> = {}): Promise<Lives> {
+export async function liveThrough(
+  world: World,
+  ends: readonly DiesAt[],
+  makeJob: (life: number) => AnyJob,
+  options: Partial<AppOptions> = {},
+): Promise<Lives> {
   const stores: Store[] = [];
   const job = options.namespace ?? world.place.name;
   for (let life = 0; ; life++) {
@@ -34,7 +39,15 @@ export async function liveThrough(world: World, ends: readonly DiesAt[], makeJob
         resolve("dead");
       };
     });
-    const app = makegood({ namespace: job, workerName: `${job} one`, lease: "30s", poll: "20ms", maxCrashes: 100, ...options, store: mortalStore.store });
+    const app = makegood({
+      namespace: job,
+      workerName: `${job} one`,
+      lease: "30s",
+      poll: "20ms",
+      maxCrashes: 100,
+      ...options,
+      store: mortalStore.store,
+    });
     const one = makeJob(life);
     app.register(one);
     const ended = run(app, one);
@@ -50,7 +63,10 @@ export async function liveThrough(world: World, ends: readonly DiesAt[], makeJob
   }
 }
 
-async function run(app: App, job: AnyJob): Promise<{ readonly outcome: Outcome<unknown>; readonly executionId: string }> {
+async function run(
+  app: App,
+  job: AnyJob,
+): Promise<{ readonly outcome: Outcome<unknown>; readonly executionId: string }> {
   await app.run();
   const execution = await app.start(job, "1");
   return { outcome: await execution.outcome(), executionId: execution.id };
@@ -76,5 +92,6 @@ export function unrenewed(store: Store): Store {
 
 /** Lets some other work go first; how much is up to chance. */
 export async function dawdle(random: () => number): Promise<void> {
-  for (let turns = Math.floor(random() * 6); turns > 0; turns--) await new Promise((resolve) => void setImmediate(resolve));
+  for (let turns = Math.floor(random() * 6); turns > 0; turns--)
+    await new Promise((resolve) => void setImmediate(resolve));
 }

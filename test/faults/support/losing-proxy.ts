@@ -90,7 +90,10 @@ function frontendReader(hear: (message: Buffer, statement: string | undefined) =
       pending = pending.subarray(end);
       const type = hasStarted ? String.fromCharCode(message[0] ?? 0) : "";
       hasStarted = true;
-      const [first = "", second = ""] = message.subarray(typeBytes + 4).toString("latin1").split("\0", 2);
+      const [first = "", second = ""] = message
+        .subarray(typeBytes + 4)
+        .toString("latin1")
+        .split("\0", 2);
       if (type === "P") prepared.set(first, second);
       if (type === "P") text = second;
       else if (type === "B") text = prepared.get(second) ?? text;

@@ -14,19 +14,37 @@ type Suite = (newPlace: NewPlace, kind: Place["kind"]) => void;
 /** Runs the suite on each database. */
 export function describeWorlds(name: string, suite: Suite): void {
   describe(`${name}, on SQLite`, () => suite(sqlitePlaces(), "sqlite"));
-  describeWithPostgres(`${name}, on PostgreSQL`, (database) => suite(postgresPlaces(() => database.url), "postgres"));
+  describeWithPostgres(`${name}, on PostgreSQL`, (database) =>
+    suite(
+      postgresPlaces(() => database.url),
+      "postgres",
+    ),
+  );
 }
 
 export function sqlitePlaces(): NewPlace {
   const folder = makeFolder();
-  const template: Place = { kind: "sqlite", name: "t", engine: join(folder, "engine.db"), far: join(folder, "far.db"), remote: join(folder, "remote.db") };
+  const template: Place = {
+    kind: "sqlite",
+    name: "t",
+    engine: join(folder, "engine.db"),
+    far: join(folder, "far.db"),
+    remote: join(folder, "remote.db"),
+  };
   let count = 0;
   beforeAll(() => settle(template));
   return (more) => {
     const name = `w${++count}`;
     const here = join(folder, name);
     mkdirSync(here);
-    const place: Place = { kind: "sqlite", name, engine: join(here, "engine.db"), far: join(here, "far.db"), remote: join(here, "remote.db"), ...more };
+    const place: Place = {
+      kind: "sqlite",
+      name,
+      engine: join(here, "engine.db"),
+      far: join(here, "far.db"),
+      remote: join(here, "remote.db"),
+      ...more,
+    };
     copyFileSync(template.engine, place.engine);
     copyFileSync(template.far, place.far);
     return place;
@@ -39,8 +57,15 @@ export function postgresPlaces(serverUrl: () => string): NewPlace {
   let databases: readonly [TestDatabase, TestDatabase] | undefined;
   let count = 0;
   const placeNamed = (name: string): Place => {
-    if (databases === undefined) throw new Error("Expected a place to be made inside a test, found none of the databases yet.");
-    return { kind: "postgres", name, engine: databases[0].url, far: databases[1].url, remote: join(folder, `${name}.db`) };
+    if (databases === undefined)
+      throw new Error("Expected a place to be made inside a test, found none of the databases yet.");
+    return {
+      kind: "postgres",
+      name,
+      engine: databases[0].url,
+      far: databases[1].url,
+      remote: join(folder, `${name}.db`),
+    };
   };
   beforeAll(async () => {
     databases = [await createDatabase(serverUrl()), await createDatabase(serverUrl())];

@@ -1,7 +1,8 @@
 /** What the jobs of these tests do, and what must be true afterwards, whatever happened in between. */
-import type { AnyJob } from "../../../src/core/job.ts";
+
 import { job } from "../../../src/core/define.ts";
 import { NonRetryableError } from "../../../src/core/errors.ts";
+import type { AnyJob } from "../../../src/core/job.ts";
 import type { Schema } from "../../../src/core/schema.ts";
 import { type Book, newReceipt } from "./book.ts";
 import type { World } from "./world.ts";
@@ -59,7 +60,8 @@ const Id: Schema<string, string> = {
   "~standard": {
     version: 1,
     vendor: "test",
-    validate: (value: unknown) => (typeof value === "string" ? { value } : { issues: [{ message: "expected a text" }] }),
+    validate: (value: unknown) =>
+      typeof value === "string" ? { value } : { issues: [{ message: "expected a text" }] },
   },
 };
 export const buying = {
@@ -133,12 +135,17 @@ function remoteOf({ provider, at }: World, buyer: string) {
     at(`effect: remote ${what}: after the call`);
     return answer;
   };
-  const run = (what: string) => (step: { readonly key: string }) => calling(what, () => provider.request(step.key, what, newReceipt(buyer, what)));
-  const undo = (what: string) => (keys: Keys) => calling(`undo ${what}`, () => provider.undo(keys.actionKey, keys.key, what));
+  const run = (what: string) => (step: { readonly key: string }) =>
+    calling(what, () => provider.request(step.key, what, newReceipt(buyer, what)));
+  const undo = (what: string) => (keys: Keys) =>
+    calling(`undo ${what}`, () => provider.undo(keys.actionKey, keys.key, what));
   return {
     step: (what: string) => ({ run: run(what), compensate: undo(what) }),
     forGood: (what: string) => ({ run: run(what), irreversible: "a gift is not taken back" }),
-    refusing: (what: string) => ({ run: (step: { readonly key: string }) => calling(what, () => provider.refuse(step.key, what)), compensate: undo(what) }),
+    refusing: (what: string) => ({
+      run: (step: { readonly key: string }) => calling(what, () => provider.refuse(step.key, what)),
+      compensate: undo(what),
+    }),
     /** The request is lost on its way, and nobody can tell. */
     failing: (what: string) => ({
       run: () => calling(what, (): string => "lost") && fail(what),
@@ -146,7 +153,8 @@ function remoteOf({ provider, at }: World, buyer: string) {
     }),
     branch: (what: string) => ({
       try: run(what),
-      confirm: ({ key, result }: { readonly key: string; readonly result: string }) => calling(`confirm ${what}`, () => provider.confirm(key, what, result)),
+      confirm: ({ key, result }: { readonly key: string; readonly result: string }) =>
+        calling(`confirm ${what}`, () => provider.confirm(key, what, result)),
       cancel: undo(what),
     }),
   };

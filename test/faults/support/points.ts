@@ -63,13 +63,18 @@ export function pointedStore(store: Store, at: At): Store {
 
 function pointedRoom(room: string, inner: object, at: At): object {
   return new Proxy(inner, {
-    get: (target, method) => async (...args: unknown[]) => {
-      const call = method === "commit" ? commitOf(args) : `${room}.${String(method)}`;
-      at(`store: before ${call}`);
-      const answer: unknown = await (Reflect.get(target, method) as (...a: unknown[]) => Promise<unknown>).apply(target, args);
-      at(`store: after ${call}`);
-      return answer;
-    },
+    get:
+      (target, method) =>
+      async (...args: unknown[]) => {
+        const call = method === "commit" ? commitOf(args) : `${room}.${String(method)}`;
+        at(`store: before ${call}`);
+        const answer: unknown = await (Reflect.get(target, method) as (...a: unknown[]) => Promise<unknown>).apply(
+          target,
+          args,
+        );
+        at(`store: after ${call}`);
+        return answer;
+      },
   });
 }
 
@@ -77,7 +82,10 @@ function pointedRoom(room: string, inner: object, at: At): object {
 function commitOf([starts, writes]: readonly unknown[]): string {
   const parts = (starts as readonly unknown[]).map(() => "start");
   for (const { records = [], attempts = [], transition } of writes as readonly Write[]) {
-    parts.push(...records.map((row) => `${row.step} ${row.role}`), ...attempts.map((row) => `failed attempt of ${row.step}`));
+    parts.push(
+      ...records.map((row) => `${row.step} ${row.role}`),
+      ...attempts.map((row) => `failed attempt of ${row.step}`),
+    );
     if (transition !== undefined) parts.push(transition.name);
   }
   return `commit of ${parts.join(" + ")}`;

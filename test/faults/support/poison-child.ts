@@ -15,7 +15,10 @@ await (args === null ? warmUp() : live(args));
 
 async function live({ place, isMended }: PoisonArguments): Promise<void> {
   const world = await openWorld(place);
-  const request = (what: string) => ({ key }: { readonly key: string }) => world.provider.request(key, what, newReceipt("1", what));
+  const request =
+    (what: string) =>
+    ({ key }: { readonly key: string }) =>
+      world.provider.request(key, what, newReceipt("1", what));
   const poison = job("poison", buying, async (ctx) => {
     await ctx.step("first", { run: request("first"), irreversible: "test" });
     await ctx.step("explodes", {

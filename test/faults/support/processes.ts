@@ -100,7 +100,12 @@ function listenTo(child: ChildProcess): Child {
           if (found === undefined && exited === undefined) return;
           listeners.delete(look);
           if (found !== undefined) resolve(found);
-          else reject(new Error(`Expected the child to say "${start}", found that it ended (${exited?.code ?? exited?.signal}) after saying:\n${lines.join("\n")}\n${errors}`));
+          else
+            reject(
+              new Error(
+                `Expected the child to say "${start}", found that it ended (${exited?.code ?? exited?.signal}) after saying:\n${lines.join("\n")}\n${errors}`,
+              ),
+            );
         };
         listeners.add(look);
         look();

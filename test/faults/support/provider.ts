@@ -69,7 +69,12 @@ export class Provider {
 
   effects(): readonly Effect[] {
     const rows = this.#db.prepare("SELECT what, receipt, at FROM effect ORDER BY n").all();
-    return rows.map((row) => ({ place: "remote", what: `${row["what"]}`, receipt: `${row["receipt"]}`, at: Number(row["at"]) }));
+    return rows.map((row) => ({
+      place: "remote",
+      what: `${row["what"]}`,
+      receipt: `${row["receipt"]}`,
+      at: Number(row["at"]),
+    }));
   }
 
   requests(): readonly Request[] {

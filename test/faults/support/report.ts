@@ -36,12 +36,21 @@ export function faultsIn(report: Report, plot: PlotName): readonly string[] {
   const wanted = expected[plot];
   const faults: string[] = [];
   const compare = (what: string, found: unknown, right: unknown): void => {
-    if (JSON.stringify(found) !== JSON.stringify(right)) faults.push(`${what}: expected ${JSON.stringify(right)}, found ${JSON.stringify(found)}`);
+    if (JSON.stringify(found) !== JSON.stringify(right))
+      faults.push(`${what}: expected ${JSON.stringify(right)}, found ${JSON.stringify(found)}`);
   };
   compare("state", report.state, wanted.state);
-  compare("effects", report.effects.map(({ place, what }) => `${place} ${what}`), wanted.effects);
+  compare(
+    "effects",
+    report.effects.map(({ place, what }) => `${place} ${what}`),
+    wanted.effects,
+  );
   const rows = [...report.journal].sort((a, b) => a.seq - b.seq).map(({ row }) => row);
-  compare("journal", rows.filter((row) => wanted.mayHold?.includes(row) !== true), wanted.journal);
+  compare(
+    "journal",
+    rows.filter((row) => wanted.mayHold?.includes(row) !== true),
+    wanted.journal,
+  );
   compare("unfinished executions", report.unfinished, 0);
   compare("incidents", report.incidents, []);
   faults.push(...strayReceipts(report.effects));
@@ -49,11 +58,14 @@ export function faultsIn(report: Report, plot: PlotName): readonly string[] {
   return faults;
 }
 
-const receiptsOf = (effects: readonly Effect[]): readonly string[] => effects.filter(({ what }) => !what.includes(" ")).map(({ receipt }) => receipt);
+const receiptsOf = (effects: readonly Effect[]): readonly string[] =>
+  effects.filter(({ what }) => !what.includes(" ")).map(({ receipt }) => receipt);
 
 /** An undo or a confirmation must be handed the receipt of the very effect that it belongs to. */
 function strayReceipts(effects: readonly Effect[]): readonly string[] {
-  const receipts = new Map(effects.filter(({ what }) => !what.includes(" ")).map(({ what, receipt }) => [what, receipt]));
+  const receipts = new Map(
+    effects.filter(({ what }) => !what.includes(" ")).map(({ what, receipt }) => [what, receipt]),
+  );
   return effects
     .filter(({ what, receipt }) => what.includes(" ") && receipts.get(what.split(" ")[1] ?? "") !== receipt)
     .map(({ place, what, receipt }) => `${place} ${what} was handed ${receipt}, a receipt that is not its own`);

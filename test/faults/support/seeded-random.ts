@@ -11,4 +11,5 @@ export function seededRandom(seed: number): () => number {
 }
 
 /** `MAKEGOOD_SEED`, or a new one. */
-export const seedOf = (text: string | undefined): number => (text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text));
+export const seedOf = (text: string | undefined): number =>
+  text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);

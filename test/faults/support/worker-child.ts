@@ -21,11 +21,26 @@ export interface WorkerArguments {
 const args = JSON.parse(process.argv[2] ?? "null") as WorkerArguments | null;
 await (args === null ? warmUp() : live(args));
 
-async function live({ place, name, leaseMs, freezeAt, maxCrashes = 5, concurrency = 64 }: WorkerArguments): Promise<void> {
+async function live({
+  place,
+  name,
+  leaseMs,
+  freezeAt,
+  maxCrashes = 5,
+  concurrency = 64,
+}: WorkerArguments): Promise<void> {
   const input = createInterface({ input: process.stdin });
   const points = new Points(freezeAt ?? null, freeze);
   const world = await openWorld(place, points.at);
-  const app = makegood({ store: world.store, namespace: place.name, workerName: name, lease: leaseMs, poll: "30ms", maxCrashes, concurrency });
+  const app = makegood({
+    store: world.store,
+    namespace: place.name,
+    workerName: name,
+    lease: leaseMs,
+    poll: "30ms",
+    maxCrashes,
+    concurrency,
+  });
   app.register(...Object.values(makePlots(world)));
   await app.run();
   process.stdout.write("ready\n");

@@ -44,7 +44,9 @@ const silent: At = () => {};
 /** Opens it in this process. `at` is told of every point; the participants' tables are there already, see `settle`. */
 export async function openWorld(place: Place, at: At = silent): Promise<World> {
   const provider = new Provider(place.remote);
-  const { newStore, own, far, close } = await (place.kind === "sqlite" ? openSqlite(place, at) : openPostgres(place, at));
+  const { newStore, own, far, close } = await (place.kind === "sqlite"
+    ? openSqlite(place, at)
+    : openPostgres(place, at));
   return {
     place,
     store: pointedStore(newStore(), at),
@@ -104,7 +106,10 @@ async function makePoolOf(): Promise<(connectionString: string, more?: pg.PoolCo
   return (connectionString, more = {}) => new driver.Pool({ ...defaults, connectionString, ...more });
 }
 
-async function openPostgres({ name: world, engine, far, maxIdleMs = 0, deadlineMs = 10_000 }: Place, at: At): Promise<Opened> {
+async function openPostgres(
+  { name: world, engine, far, maxIdleMs = 0, deadlineMs = 10_000 }: Place,
+  at: At,
+): Promise<Opened> {
   const { nodePostgres, postgres } = await import("../../../src/postgres.ts");
   const poolOf = await makePoolOf();
   const pools: pg.Pool[] = [];
