@@ -42,6 +42,11 @@ function* identityScript(): Script<string | null> {
   return row === undefined ? null : text(row.identity);
 }
 
+/** A process frozen before its COMMIT would hold the guard row, and so block its own rescue. A limit of the session's stays. */
+const maxIdleMs = 15_000;
+const boundedSql = `CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0'
+                    THEN set_config('idle_in_transaction_session_timeout', '${maxIdleMs}', true) END`;
+
 /**
  * Locks the guard row and waits for it, then inserts. A row that is there is never `done`: the effect would be committed
  * twice. If it is mine, an earlier commit of this step landed unnoticed: `lost` drops the execution, the sweep finds it, and
@@ -51,9 +56,9 @@ function* recordScript(lease: Lease, direction: "forward" | "back", row: Journal
   // Primary key of execution. In its own statement, so that the insert sees what was committed while this waited (F1, F2).
   const [found] = yield {
     sql: `
-      SELECT e.token, e.status, e.phase, e.cancel, e.inbox
+      SELECT e.token, e.status, e.phase, e.cancel, e.inbox, ${boundedSql} AS bounded
         FROM makegood.execution e WHERE e.id = $1::uuid
-         FOR NO KEY UPDATE`,
+         FOR NO KEY UPDATE OF e`,
     parameters: [lease.executionId],
   };
   const guard = found && guardOf(found);
