@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { main } from "./main.ts";
 
@@ -87,3 +91,31 @@ describe("wrong arguments end with exit code 2 and say what was expected:", () =
     expect({ code, out }).toEqual({ code: 2, out: "" });
   });
 });
+
+test("migrate prepares a store, or a participant, and is safe twice", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "makegood-cli-"));
+  const file = join(folder, "shop.db");
+  expect(await runCli("migrate", "--store", file)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^applied 0001-initial\n.*is up to date/),
+  });
+  expect(await runCli("migrate", "--store", file)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^[^\n]*is up to date\.\n$/),
+  });
+  for (let time = 0; time < 2; time++)
+    expect(await runCli("migrate", "--participant", `sqlite:${file}`)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("participant's tables"),
+    });
+  expect(tablesOf(file)).toEqual(expect.arrayContaining(["makegood_execution", "makegood_barrier"]));
+  expect((await runCli("migrate", "--store", file, "--participant", file)).code).toBe(2);
+  rmSync(folder, { recursive: true });
+});
+
+function tablesOf(file: string): readonly unknown[] {
+  const database = new DatabaseSync(file);
+  const names = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  database.close();
+  return names.map(({ name }) => name);
+}

@@ -81,6 +81,7 @@ describe("the catalog", () => {
         "SIGNAL_REFUSED final none",
         "STEP_ASYNC_BODY final none",
         "STEP_DRIFT final unknown",
+        "STEP_LIMIT final none",
         "STEP_NAME_INVALID final none",
         "STEP_NAME_REUSED final none",
         "STEP_TIMED_OUT retry unknown",

@@ -18,7 +18,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   "retry options": () => optionTable("src/core/retry.ts", "RetryPolicy"),
   "backoff options": () => optionTable("src/core/retry.ts", "Backoff"),
   "app options": () => optionTable("src/makegood.ts", "AppOptions"),
-  "start options": () => optionTable("src/engine/app.ts", "StartOptions"),
+  "start options": () => optionTable("src/engine/starter.ts", "StartOptions"),
 };
 
 // ── Options ────────────────────────────────────────────────────────────────────────────────────────────────────────
