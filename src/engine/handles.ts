@@ -39,7 +39,7 @@ export class Handles {
     signal?.throwIfAborted();
     const first = this.#session.worker.isHeld(id)
       ? undefined
-      : await this.#session.insist(() => this.#session.env.store.reads.outcomes([id]));
+      : await this.#session.insist(() => this.#session.env.store.reads.outcomes([id]), Number.POSITIVE_INFINITY);
     if (first !== undefined) {
       const known = first.get(id);
       if (known === undefined) throw new ExecutionUnknownError(id);

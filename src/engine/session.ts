@@ -5,7 +5,9 @@ import type { Env } from "./env.ts";
 import { isPassing } from "./group-commit.ts";
 import type { Worker } from "./worker.ts";
 
-const maxTries = 7;
+/** How long a command or a question is repeated while the store is away. */
+const commandPatienceMs = 30_000;
+const maxPauseMs = 1_000;
 const firstPauseMs = 20;
 const closePatienceMs = 5_000;
 
@@ -76,16 +78,16 @@ export class Session {
     this.env.store.announce(this.env.namespace, null);
   }
 
-  /** Commands and reads are idempotent: repeated while the store is away, for a while. */
-  async insist<T>(ask: () => Promise<T>): Promise<T> {
-    for (let tries = 0; ; tries++) {
+  /** Commands and reads are idempotent: repeated while the store is away, for `patienceMs`. Who waits for an end waits on. */
+  async insist<T>(ask: () => Promise<T>, patienceMs = commandPatienceMs): Promise<T> {
+    const { clock, random } = this.env;
+    const giveUpAt = clock.monotonicMs() + patienceMs;
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
       try {
         return await ask();
       } catch (error) {
-        if (!isPassing(error) || tries >= maxTries || this.#closing !== undefined) throw error;
-        await new Promise<void>(
-          (resolve) => void this.env.clock.after(firstPauseMs * 2 ** tries * (0.5 + this.env.random.next()), resolve),
-        );
+        if (!isPassing(error) || this.#closing !== undefined || clock.monotonicMs() >= giveUpAt) throw error;
+        await new Promise<void>((resolve) => void clock.after(pauseMs * (0.5 + random.next()), resolve));
       }
     }
   }
