@@ -30,6 +30,7 @@ import { type Ask, type Call, isEffectful } from "./calls.ts";
 import type { StartedChild } from "./children.ts";
 import { confirmBranches } from "./confirm.ts";
 import { createContext } from "./context.ts";
+import { Deadline } from "./deadline.ts";
 import { Deliveries } from "./deliveries.ts";
 import { noError } from "./endings.ts";
 import type { Ending } from "./engagements.ts";
@@ -43,6 +44,7 @@ import { parseInput } from "./prepare.ts";
 import { Progress } from "./progress.ts";
 import type { Definition } from "./registry.ts";
 import { type Drift, replayJournal } from "./replay.ts";
+import { recordTurn, turnError } from "./turn.ts";
 import { undoAll } from "./undo.ts";
 import { Waits } from "./waits.ts";
 
@@ -101,13 +103,12 @@ export class Run {
   #isDead = false;
   #isReplaying: boolean;
   #hasDeliveredLive = false;
-  readonly #claimedAt: number;
+  readonly #deadline: Deadline;
   #started = 0;
   #returned: { readonly value: unknown } | undefined;
   #threw: { readonly error: unknown } | undefined;
   #isFinishing = false;
   #isConsidering = false;
-  #cancelDeadline: (() => void) | undefined;
 
   constructor(env: Env, host: RunHost, claimed: ClaimedExecution, definition: Definition, loaded: Loaded | undefined) {
     this.env = env;
@@ -116,7 +117,7 @@ export class Run {
     this.definition = definition;
     this.lease = { executionId: claimed.id, token: claimed.token };
     this.phase = claimed.phase;
-    this.#claimedAt = env.clock.monotonicMs();
+    this.#deadline = new Deadline(env.clock, claimed.deadlineInMs);
     this.nowMs = claimed.createdAt;
     this.signals = loaded?.signals ?? [];
     this.inbox = loaded?.inbox ?? claimed.inbox;
@@ -175,7 +176,7 @@ export class Run {
       });
     }
     if (this.#isDead) return;
-    this.#watchDeadline();
+    if (this.phase !== "back") this.#deadline.watch(() => this.#timedOut());
     if (this.phase === "back") {
       const turned = this.ledger.row(reservedSteps.turn, "action");
       this.turn = {
@@ -183,7 +184,7 @@ export class Run {
         error: turned === undefined ? noError : this.decodeError(turned.body),
       };
     } else if (this.phase === "open" && this.claimed.cancel !== null) {
-      this.turnBack(this.claimed.cancel, cancelError(this.claimed.cancel));
+      this.turnBack(this.claimed.cancel, turnError(this.claimed.cancel));
       if (!this.#isReplaying) return;
     }
     if (this.#isDead) return;
@@ -244,7 +245,7 @@ export class Run {
     this.#isDead = true;
     this.#deliveries.stop();
     this.waits.stop();
-    this.#cancelDeadline?.();
+    this.#deadline.stop();
     if (this.#abort !== undefined || this.inFlight.size > 0) {
       const error = new LeaseLostError(this.id, this.lease.token);
       this.#abort?.abort(error);
@@ -504,7 +505,7 @@ export class Run {
 
   /** Suspends, unless news arrived that was not read: then the news are read instead. */
   async suspend(wakeInMs: number | null): Promise<void> {
-    const deadlineInMs = this.phase === "back" ? null : this.#deadlineInMs();
+    const deadlineInMs = this.phase === "back" ? null : this.#deadline.leftMs;
     const soonest = Math.min(wakeInMs ?? Number.POSITIVE_INFINITY, deadlineInMs ?? Number.POSITIVE_INFINITY);
     const wake = soonest === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(soonest));
     const answer = await this.write({
@@ -579,27 +580,15 @@ export class Run {
   // ── Turning back, parking, finishing ─────────────────────────────────────────────────────────────────────────────
 
   cancel(reason: Reason): void {
-    if (this.phase === "open" && this.turn === undefined) this.turnBack(reason, cancelError(reason));
+    if (this.phase === "open" && this.turn === undefined) this.turnBack(reason, turnError(reason));
   }
 
-  #deadlineInMs(): number | null {
-    const { deadlineInMs } = this.claimed;
-    return deadlineInMs === null ? null : deadlineInMs - (this.env.clock.monotonicMs() - this.#claimedAt);
-  }
-
-  #watchDeadline(): void {
-    const left = this.#deadlineInMs();
-    if (left === null || this.phase === "back") return;
-    this.#cancelDeadline = this.env.clock.after(Math.max(0, left), () => {
-      const error: StoredError = {
-        code: "TIMED_OUT",
-        message: `the execution did not end within its timeout`,
-        retryable: false,
-        effect: "unknown",
-      };
-      if (this.phase === "open") this.turnBack("timed-out", error);
-      else this.#parkFor({ code: "TIMED_OUT", step: null, error: this.encodeError(error) });
-    });
+  #timedOut(): void {
+    // What turned back has no deadline but its windows.
+    if (this.turn !== undefined) return;
+    const error = turnError("timed-out");
+    if (this.phase === "open") this.turnBack("timed-out", error);
+    else this.#parkFor({ code: error.code, step: null, error: this.encodeError(error) });
   }
 
   /** A step failed for good. `isCertain`: it did not happen. */
@@ -618,34 +607,7 @@ export class Run {
   turnBack(reason: Reason, error: StoredError): void {
     if (this.#isDead || this.turn !== undefined || this.phase === "back") return;
     this.turn = { reason, error };
-    void this.#turnBack(reason, error).catch((thrown: unknown) => this.fail(thrown));
-  }
-
-  async #turnBack(reason: Reason, error: StoredError): Promise<void> {
-    const turnCall = { step: reservedSteps.turn, started: 0, ask: { kind: "turn" as const } };
-    const records = [this.newRow(turnCall, "action", "failed", this.encodeError(error), 1)];
-    for (const call of this.calls.values())
-      if (call.row === undefined && call.refusal !== undefined) {
-        const row = this.newRow(call, call.role, "refused", this.encodeError(call.refusal), 1);
-        records.push(row);
-        call.row = row;
-      }
-    const answer = await this.write({
-      lease: this.lease,
-      direction: "forward",
-      records,
-      transition: { name: "turn-back", reason },
-    });
-    if (this.#isDead) return;
-    if (answer.kind === "refused") {
-      // The pivot was passed by a parallel branch: forward only, so a person must look.
-      return this.park({ code: error.code, step: null, error: this.encodeError(error) });
-    }
-    for (const row of records) this.ledger.keep(row);
-    this.phase = "back";
-    this.#cancelDeadline?.();
-    // During replay the function first has to show what it reached.
-    if (!this.#isReplaying) await undoAll(this);
+    void recordTurn(this, reason, error).catch((thrown: unknown) => this.fail(thrown));
   }
 
   /** Waits for the steps in flight, for as long as an attempt may take: a known result is kinder to `compensate`. */
@@ -681,17 +643,4 @@ export class Run {
     this.#isFinishing = false;
     return this.news();
   }
-}
-
-function cancelError(reason: Reason): StoredError {
-  if (reason === "timed-out")
-    return {
-      code: "TIMED_OUT",
-      message: "the execution did not end within its timeout",
-      retryable: false,
-      effect: "unknown",
-    };
-  const message =
-    reason === "replaced" ? "a newer execution of its concurrency key took its place" : "the execution was canceled";
-  return { code: "CANCELED", message, retryable: false, effect: "unknown" };
 }

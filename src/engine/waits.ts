@@ -23,6 +23,7 @@ export class Waits {
   readonly #run: Run;
   readonly #pending = new Set<Pending>();
   readonly #rests = new Set<{ readonly atMs: number; readonly cancelTimer: () => void }>();
+  #lookCount = 0;
   /** Signals that a wait of this process is about to take. */
   readonly #takenHere = new Set<string>();
 
@@ -81,22 +82,32 @@ export class Waits {
     return first === Number.POSITIVE_INFINITY ? null : Math.max(0, first - this.#run.env.clock.now());
   }
 
-  /** Something is waited for, nothing is being settled, and it will take longer than is worth keeping in memory. */
+  /** Something is waited for, nothing is being looked at or settled, and it will take longer than is worth keeping in memory. */
   get isLong(): boolean {
-    if (this.#pending.size + this.#rests.size === 0) return false;
+    if (this.#pending.size + this.#rests.size === 0 || this.#lookCount > 0) return false;
     for (const pending of this.#pending) if (pending.isSettling) return false;
     const due = this.dueInMs;
     return due === null || due > this.#run.env.suspendAfterMs;
   }
 
-  /** Settles every wait whose time, signal or child has come. */
+  /**
+   * Settles every wait whose time, signal or child has come. Until it has looked at each of them since the inbox was read,
+   * the execution must not sleep: what the inbox counts may be the end of one that is not looked at yet.
+   */
   async look(): Promise<void> {
+    this.#lookCount++;
     try {
-      for (const pending of [...this.#pending])
-        if (!pending.isSettling && this.#run.isForward) await this.#lookAt(pending);
+      for (let seen = -1; seen !== this.#run.inbox && this.#run.isForward; ) {
+        seen = this.#run.inbox;
+        for (const pending of [...this.#pending])
+          if (!pending.isSettling && this.#run.isForward) await this.#lookAt(pending);
+      }
     } catch (error) {
       this.#run.fail(error);
+    } finally {
+      this.#lookCount--;
     }
+    this.#run.considerSuspending();
   }
 
   async #lookAt(pending: Pending): Promise<void> {

@@ -299,6 +299,20 @@ describeEngine("a saga", (newScene) => {
     expect(list).toEqual(["one", "undo one done"]);
   });
 
+  it("does not park a compensation for the overall timeout", async () => {
+    const scene = newScene();
+    const list: string[] = [];
+    const slowly = () => new Promise<void>((resolve) => setTimeout(() => resolve(void list.push("undo one")), 400));
+    const place = job("place", { timeout: "200ms" }, async (ctx) => {
+      await ctx.step("one", { run: () => void list.push("one"), compensate: slowly });
+      throw new NonRetryableError("turn");
+    });
+    const app = scene.app({}, place);
+    await app.run();
+    expect((await (await app.start(place, undefined)).outcome()).state).toBe("compensated");
+    expect(list).toEqual(["one", "undo one"]);
+  });
+
   it("re-runs a function that throws, by the job's policy, without repeating its steps", async () => {
     const scene = newScene();
     const list: string[] = [];
