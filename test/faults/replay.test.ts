@@ -4,73 +4,19 @@
  *
  * Faults F1, F2, F3, F32; guarantees G3, G4, G5.
  */
-
-import { type AnyJob, type Context, job } from "makegood";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { type Book, newReceipt } from "./support/book.ts";
-import { type DiesAt, dawdle, type Lives, liveThrough } from "./support/lives.ts";
+import { job } from "makegood";
+import { expect, it } from "vitest";
+import { newReceipt } from "./support/book.ts";
+import { makeWalk, walkTimeoutMs } from "./support/every-point.ts";
+import { type Lives, liveThrough } from "./support/lives.ts";
 import { describeWorlds } from "./support/places.ts";
 import { buying } from "./support/plots.ts";
-import { seededRandom, seedOf } from "./support/seeded-random.ts";
-import { isThorough } from "./support/thorough.ts";
 import { openWorld, type World } from "./support/world.ts";
 
-const irreversible = "test";
-const timeoutMs = isThorough ? 600_000 : 60_000;
-
 describeWorlds("replay", (newPlace, kind) => {
-  let world: World;
-  let count = 0;
-  const seed = seedOf(process.env["MAKEGOOD_SEED"]);
-  const random = seededRandom(seed);
-  beforeEach(async () => {
-    world = await openWorld(newPlace());
-  });
-  afterEach(() => world.close());
-
-  /** Ends the first life at its first point, its second point … until it comes through; then pairs of lives. */
-  async function atEveryPoint(
-    makeJob: (world: World, life: number) => AnyJob,
-    check: (lives: Lives, effects: readonly string[]) => Promise<void> | void,
-  ): Promise<void> {
-    const step = isThorough || kind === "sqlite" ? 1 : 3;
-    const attempt = async (ends: readonly DiesAt[]): Promise<number> => {
-      const namespace = `${world.place.name}-${++count}`;
-      const here = await openWorld({
-        ...world.place,
-        name: namespace,
-        remote: world.place.remote.replace(/\.db$/, `-${count}.db`),
-      });
-      const lives = await liveThrough(here, ends, (life) => makeJob(here, life));
-      try {
-        const effects = (await here.timeline()).map(({ receipt }) => receipt);
-        expect(new Set(effects).size, `lives that ended at ${ends.join(", ")}; MAKEGOOD_SEED=${seed}`).toBe(
-          effects.length,
-        );
-        await check(lives, effects);
-        return lives.deathCount;
-      } finally {
-        await lives.stop();
-        await here.close();
-      }
-    };
-    let points = 1;
-    while ((await attempt([points])) > 0) points += step;
-    for (let pair = 0; pair < (isThorough ? 60 : 6); pair++)
-      await attempt([1 + Math.floor(random() * points), 1 + Math.floor(random() * points)]);
-  }
-
-  const inBook = (ctx: Context, book: Book, what: string) => ({
-    run: (tx: unknown) => book.add(tx, what, newReceipt(ctx.key, what)),
-    irreversible,
-  });
-  const atProvider = (ctx: Context, { provider }: World, what: string) => ({
-    run: async ({ key }: { readonly key: string }) => {
-      await dawdle(random);
-      return provider.request(key, what, newReceipt(ctx.key, what));
-    },
-    irreversible,
-  });
+  const { atEveryPoint, atProvider, inBook } = makeWalk(newPlace, kind);
+  const stepsOf = async ({ app, executionId }: Lives): Promise<readonly string[]> =>
+    [...(await app.history(executionId)).journal].sort((a, b) => a.seq - b.seq).map((row) => row.step);
 
   it(
     "gives two parallel branches and a loop each their own results, and repeats no effect",
@@ -88,14 +34,16 @@ describeWorlds("replay", (newPlace, kind) => {
             lines.push(await ctx.tx(here.own.on, ["line", n], inBook(ctx, here.own, `line ${n}`)));
           return [...left, ...right, ...lines];
         });
-      await atEveryPoint(branches, ({ outcome }, effects) => {
-        expect(outcome).toMatchObject({ state: "completed" });
-        const receipts = outcome.state === "completed" ? (outcome.result as readonly string[]) : [];
-        expect(receipts.map((receipt) => receipt.split("/")[1])).toEqual(names);
-        expect([...receipts].sort()).toEqual([...effects].sort());
-      });
+      await atEveryPoint(
+        (here) => ({ job: branches(here) }),
+        ({ outcome }, _, receipts) => {
+          const given = outcome.state === "completed" ? (outcome.result as readonly string[]) : [outcome.state];
+          expect(given.map((receipt) => receipt.split("/")[1])).toEqual(names);
+          expect([...given].sort()).toEqual([...receipts].sort());
+        },
+      );
     },
-    timeoutMs,
+    walkTimeoutMs,
   );
 
   it(
@@ -109,24 +57,24 @@ describeWorlds("replay", (newPlace, kind) => {
                 for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => void setImmediate(resolve));
               return here.provider.request(key, name, newReceipt(ctx.key, name));
             },
-            irreversible,
+            irreversible: "test",
           });
-          const winner = await Promise.race([
-            ctx.step("a", runner("a", life % 2 === 0)),
-            ctx.step("b", runner("b", life % 2 === 1)),
-          ]);
+          const [a, b] = [runner("a", life % 2 === 0), runner("b", life % 2 === 1)];
+          const winner = await Promise.race([ctx.step("a", a), ctx.step("b", b)]);
           const name = winner.includes("/a/") ? "a" : "b";
           await ctx.step(["prize for", name], atProvider(ctx, here, `prize for ${name}`));
           return name;
         });
-      await atEveryPoint(race, async ({ app, outcome, executionId }, effects) => {
-        const { journal } = await app.history(executionId);
-        const first = [...journal].sort((one, other) => one.seq - other.seq)[0]?.step;
-        expect(outcome).toEqual({ state: "completed", result: first });
-        expect(effects.map((receipt) => receipt.split("/")[1]).sort()).toEqual(["a", "b", `prize for ${first}`]);
-      });
+      await atEveryPoint(
+        (here, life) => ({ job: race(here, life) }),
+        async (lives, effects) => {
+          const [first] = await stepsOf(lives);
+          expect(lives.outcome).toEqual({ state: "completed", result: first });
+          expect([...effects].sort()).toEqual(["remote a", "remote b", `remote prize for ${first}`]);
+        },
+      );
     },
-    timeoutMs,
+    walkTimeoutMs,
   );
 
   it(
@@ -138,13 +86,16 @@ describeWorlds("replay", (newPlace, kind) => {
           void ctx.tx(here.far.on, "note", inBook(ctx, here.far, "note"));
           return "done";
         });
-      await atEveryPoint(forgetful, async ({ app, outcome, executionId }, effects) => {
-        expect(outcome).toEqual({ state: "completed", result: "done" });
-        expect(effects.map((receipt) => receipt.split("/")[1]).sort()).toEqual(["mail", "note"]);
-        expect((await app.history(executionId)).journal.map((row) => row.step).sort()).toEqual(["mail", "note"]);
-      });
+      await atEveryPoint(
+        (here) => ({ job: forgetful(here) }),
+        async (lives, effects) => {
+          expect(lives.outcome).toEqual({ state: "completed", result: "done" });
+          expect([...effects].sort()).toEqual(["far note", "remote mail"]);
+          expect([...(await stepsOf(lives))].sort()).toEqual(["mail", "note"]);
+        },
+      );
     },
-    timeoutMs,
+    walkTimeoutMs,
   );
 
   it(
@@ -157,17 +108,48 @@ describeWorlds("replay", (newPlace, kind) => {
           })();
           return "done";
         });
-      await atEveryPoint(chain, async ({ app, outcome, executionId }, effects) => {
-        expect(outcome).toEqual({ state: "completed", result: "done" });
-        const { journal } = await app.history(executionId);
-        const wanted = effects.map((receipt) => receipt.split("/")[1]?.replace(" ", ":")).sort();
-        expect(journal.map((row) => row.step).sort()).toEqual(wanted);
-      });
+      await atEveryPoint(
+        (here) => ({ job: chain(here) }),
+        async (lives, effects) => {
+          expect(lives.outcome).toEqual({ state: "completed", result: "done" });
+          expect(effects).toEqual((await stepsOf(lives)).map((step) => `remote ${step.replace(":", " ")}`));
+        },
+      );
     },
-    timeoutMs,
+    walkTimeoutMs,
+  );
+
+  it(
+    "undoes an attempt that was given up once, and goes the other way in every life",
+    async () => {
+      const otherwise = (here: World) =>
+        job("otherwise", buying, async (ctx) => {
+          const { provider } = here;
+          const paid = await ctx.attempt("pay by card", {
+            run({ key }) {
+              provider.request(key, "card", newReceipt(ctx.key, "card"));
+              throw new Error("the answer was lost");
+            },
+            compensate: ({ actionKey, key }) => provider.undo(actionKey, key, "card"),
+            retry: { maxAttempts: 2, backoff: { initial: 1 } },
+          });
+          const way = paid.ok ? "card" : "cash";
+          await ctx.step(["pay by", way], atProvider(ctx, here, way));
+          return way;
+        });
+      await atEveryPoint(
+        (here) => ({ job: otherwise(here) }),
+        ({ outcome }, effects) => {
+          expect(outcome).toEqual({ state: "completed", result: "cash" });
+          expect(effects).toEqual(["remote card", "remote undo card", "remote cash"]);
+        },
+      );
+    },
+    walkTimeoutMs,
   );
 
   it("is the same for a job that is replayed after every step", async () => {
+    const world = await openWorld(newPlace());
     const seen: number[] = [];
     const steps = job("steps", buying, async (ctx) => {
       seen.push(ctx.random());
@@ -175,13 +157,15 @@ describeWorlds("replay", (newPlace, kind) => {
       for (const n of [1, 2, 3, 4]) all.push(await ctx.step(["line", n], atProvider(ctx, world, `line ${n}`)));
       return all;
     });
-    const lives = await liveThrough(world, [], () => steps, { alwaysReplay: true });
-    expect(lives.outcome).toEqual({
-      state: "completed",
-      result: world.provider.effects().map(({ receipt }) => receipt),
-    });
-    expect(seen).toHaveLength(5);
-    expect(new Set(seen).size).toBe(1);
-    await lives.stop();
+    const lives = await liveThrough(world, [], () => ({ job: steps, options: { alwaysReplay: true } }));
+    try {
+      const receipts = world.provider.effects().map(({ receipt }) => receipt);
+      expect(lives.outcome).toEqual({ state: "completed", result: receipts });
+      expect(seen).toHaveLength(5);
+      expect(new Set(seen).size).toBe(1);
+    } finally {
+      await lives.stop();
+      await world.close();
+    }
   });
 });

@@ -1,6 +1,6 @@
 /** Many lives of one process inside this one. A dead life is one whose store never answers again, so that none of its awaits settles. */
 import { type AnyJob, type App, type AppOptions, makegood, type Outcome, type Store } from "makegood";
-import { mortal } from "../../engine/mortal.ts";
+import { type Mortal, mortal } from "makegood/testing";
 import type { World } from "./world.ts";
 
 export interface Lives {
@@ -16,48 +16,54 @@ export interface Lives {
 /** Where a life ends: at the n-th call of the store (each counts twice, before and after), or not at all. */
 export type DiesAt = number | null;
 
+export interface Life {
+  readonly job: AnyJob;
+  readonly others?: readonly AnyJob[];
+  readonly options?: Partial<AppOptions>;
+  /** What others do to the execution, in every life anew. */
+  readonly meanwhile?: (app: App, executionId: string) => Promise<unknown>;
+}
+
 /**
  * Starts an execution and lives through it: the first life ends at `ends[0]`, the next one of the same name at `ends[1]`,
- * and so on. What a dead life has under way in a participant goes on there, as in a process that was frozen.
+ * and so on. What a dead life has under way at a provider or in another database goes on there, as in a frozen process.
  */
 export async function liveThrough(
   world: World,
   ends: readonly DiesAt[],
-  makeJob: (life: number) => AnyJob,
-  options: Partial<AppOptions> = {},
+  lifeOf: (life: number) => Life,
 ): Promise<Lives> {
-  const stores: Store[] = [];
-  const job = options.namespace ?? world.place.name;
+  const mortals: Mortal[] = [];
+  const namespace = world.place.name;
   for (let life = 0; ; life++) {
-    const store = world.newStore();
-    stores.push(store);
-    const mortalStore = mortal(store);
+    const one = mortal(world.newStore());
+    mortals.push(one);
     const dead = new Promise<"dead">((resolve) => {
-      mortalStore.onPoint = (point) => {
+      one.onPoint = (point) => {
         if (point !== (ends[life] ?? null)) return;
-        mortalStore.kill();
+        one.kill();
         resolve("dead");
       };
     });
+    const { job, others = [], options = {}, meanwhile } = lifeOf(life);
+    const name = `${namespace} one`;
     const app = makegood({
-      namespace: job,
-      workerName: `${job} one`,
+      namespace,
+      workerName: name,
       lease: "30s",
       poll: "20ms",
       maxCrashes: 100,
       ...options,
-      store: mortalStore.store,
+      store: one.store,
     });
-    const one = makeJob(life);
-    app.register(one);
-    const ended = run(app, one);
-    const found = await Promise.race([ended, dead]);
+    app.register(job, ...others);
+    const found = await Promise.race([run(app, job, meanwhile), dead]);
     if (found === "dead") continue;
     // What the test asks now is no part of this life.
-    mortalStore.onPoint = () => {};
+    one.onPoint = () => {};
     const stop = async (): Promise<void> => {
       await app.stop({ graceMs: 0 });
-      await Promise.all(stores.map((each) => each.close()));
+      await Promise.all(mortals.map((each) => each.close()));
     };
     return { app, ...found, deathCount: life, stop };
   }
@@ -66,10 +72,12 @@ export async function liveThrough(
 async function run(
   app: App,
   job: AnyJob,
-): Promise<{ readonly outcome: Outcome<unknown>; readonly executionId: string }> {
+  meanwhile: Life["meanwhile"],
+): Promise<Pick<Lives, "outcome" | "executionId">> {
   await app.run();
   const execution = await app.start(job, "1");
-  return { outcome: await execution.outcome(), executionId: execution.id };
+  const [outcome] = await Promise.all([execution.outcome(), meanwhile?.(app, execution.id)]);
+  return { outcome, executionId: execution.id };
 }
 
 /** A store whose worker does not renew its lease, as that of a process that hangs, so that a successor takes over at once. */
