@@ -8,7 +8,7 @@ import { seededRandom, seedOf } from "./seeded-random.ts";
 import { isThorough } from "./thorough.ts";
 import { openWorld, type Place, type World } from "./world.ts";
 
-export const walkTimeoutMs = isThorough ? 600_000 : 60_000;
+export const walkTimeoutMs = isThorough ? 1_800_000 : 180_000;
 
 export interface Walk {
   readonly random: () => number;
@@ -66,7 +66,7 @@ export function makeWalk(newPlace: NewPlace, kind: Place["kind"]): Walk {
           await here.close();
         }
       };
-      const step = isThorough || kind === "sqlite" ? 1 : 3;
+      const step = isThorough || kind === "sqlite" ? 1 : 4;
       let points = 1;
       while ((await walk([points])) > 0) points += step;
       const anyPoint = (): number => 1 + Math.floor(random() * points);

@@ -50,14 +50,14 @@ export async function liveThrough(
     const app = makegood({
       namespace,
       workerName: name,
-      lease: "30s",
+      lease: "6s",
       poll: "20ms",
       maxCrashes: 100,
       ...options,
       store: one.store,
     });
     app.register(job, ...others);
-    const found = await Promise.race([run(app, job, meanwhile), dead]);
+    const found = await Promise.race([run(app, job, meanwhile), dead, hangs(app, life)]);
     if (found === "dead") continue;
     // What the test asks now is no part of this life.
     one.onPoint = () => {};
@@ -67,6 +67,20 @@ export async function liveThrough(
     };
     return { app, ...found, deathCount: life, stop };
   }
+}
+
+const patienceMs = 25_000;
+
+/** A life that comes to nothing is a finding, and says how things stand. */
+async function hangs(app: App, life: number): Promise<never> {
+  await new Promise((resolve) => void setTimeout(resolve, patienceMs).unref());
+  const rows = await app.list();
+  const histories = await Promise.all(rows.map(({ id }) => app.history(id)));
+  const standings = histories.map(({ execution: { job, status, phase, token }, journal }) => ({
+    ...{ job, status, phase, token },
+    journal: journal.map((row) => `${row.step} ${row.role} ${row.token}`),
+  }));
+  throw new Error(`Life ${life} did not end within ${patienceMs} ms: ${JSON.stringify(standings)}`);
 }
 
 async function run(
