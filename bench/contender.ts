@@ -27,14 +27,26 @@ export interface CaseOptions {
   readonly warmUp: number;
 }
 
-/** Opens what it needs at `place`, works, checks that the results are right, closes. Throws when a result is wrong. */
-export type RunCase = (place: Place, options: CaseOptions) => Promise<Sample>;
+/**
+ * Marks the stretch that counts, so that commits, round trips and the server's CPU are told for it alone: `begin` right before
+ * the clock is read for the first unit, `end` right after it was read for the last. `measure.ts` does both.
+ */
+export interface Meter {
+  begin(): Promise<void>;
+  end(): Promise<void>;
+}
 
+/** Opens what it needs at `place`, works, checks that the results are right, closes. Throws when a result is wrong. */
+export type RunCase = (place: Place, options: CaseOptions, meter?: Meter) => Promise<Sample>;
+
+/** Each module of `bench/peers/` exports its contenders as a list named `contenders`. */
 export interface Contender {
   /** As printed, e.g. "BullMQ, appendfsync always". */
   readonly name: string;
   /** Which kind of place it needs. */
   readonly needs: "postgres" | "redis" | "sqlite" | "folder";
+  /** Of its Redis, where it needs one. Default `always`: acknowledged after fsync, as everybody else. */
+  readonly appendFsync?: "always" | "everysec";
   /** Settings beside the defaults, in one line; empty for none. */
   readonly settings: string;
   /** Package name → version, of what is measured. */
