@@ -98,9 +98,25 @@ const encoder = new TextEncoder();
 
 /** The header is encoded as characters of the text: half the time of allocating twice and copying (1.0 against 0.46 µs, Node 24.21). */
 function packPlain(text: string, maxBytes: number): Uint8Array | number {
-  const bytes = encoder.encode(plainHeader + text);
+  const bytes = packShort(text) ?? encoder.encode(plainHeader + text);
   const bodyBytes = bytes.length - headerBytes;
   return bodyBytes > maxBytes ? bodyBytes : bytes;
+}
+
+/** Up to here the encoder's call costs more than what it does. */
+const shortChars = 48;
+
+function packShort(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (text.length > shortChars) return undefined;
+  const bytes = new Uint8Array(headerBytes + text.length);
+  bytes[0] = envelopeVersion;
+  bytes[1] = plainId;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return undefined;
+    bytes[headerBytes + i] = code;
+  }
+  return bytes;
 }
 
 function packWith(codec: ValueCodec): Pack {

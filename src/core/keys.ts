@@ -150,6 +150,7 @@ function nameFault(name: unknown, maxChars: number, pattern: RegExp, separators:
 
 function textFault(text: unknown, maxBytes: number): string | undefined {
   if (typeof text !== "string") return `it is ${describeValue(text)}`;
+  if (text.length <= maxBytes && printableAscii.test(text)) return undefined;
   if (text === "") return "it is empty";
   if (!isCleanText(text)) return text.includes("\0") ? "it holds U+0000" : "it holds half of a surrogate pair";
   if (text.length > maxBytes) return `it is longer than ${maxBytes} bytes`;
@@ -157,6 +158,7 @@ function textFault(text: unknown, maxBytes: number): string | undefined {
   return bytes > maxBytes ? `it is ${bytes} bytes long` : undefined;
 }
 
+const printableAscii = /^[\x20-\x7e]+$/;
 const utf8 = new TextEncoder();
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -47,11 +47,15 @@ export async function finish(run: Run, value: unknown): Promise<void> {
     return run.park({ code: isCodedError(thrown) ? thrown.code : "ERROR", step: null, error: run.encodeError(error) });
   }
   const outcome = { result, error: null, undoneCount: 0 };
-  const hasBranches = [...run.calls.values()].some((call) => call.role === "try");
-  if (!hasBranches) return complete(run, outcome);
+  if (!hasBranches(run)) return complete(run, outcome);
   const answer = await run.write({ lease: run.lease, direction: "forward", transition: { name: "confirm", outcome } });
   if (run.isDead) return;
   if (answer.kind === "refused") return run.endRefused();
   run.phase = "confirming";
   await confirmBranches(run, result);
+}
+
+function hasBranches(run: Run): boolean {
+  for (const call of run.calls.values()) if (call.role === "try") return true;
+  return false;
 }

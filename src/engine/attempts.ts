@@ -40,7 +40,7 @@ export async function attempting<T>(
   run: Run,
   call: Call,
   plan: AttemptPlan,
-  once: (attempt: number) => Promise<Try<T>>,
+  once: (attempt: number) => Awaitable<Try<T>>,
 ): Promise<Tried<T>> {
   const { clock, random } = run.env;
   const past = run.ledger.attemptsOf(call.step, plan.role);
@@ -54,9 +54,10 @@ export async function attempting<T>(
     const wasUnknown = call.isUnknown;
     // While it is in flight nobody can say that it did not happen.
     if (isAction) call.isUnknown = true;
-    const tried = await once(attempt);
+    const trying = once(attempt);
+    const tried = isThenable(trying) ? await trying : trying;
     if (tried.kind === "void") return tried;
-    if (tried.kind === "ok") return { ...tried, attempt };
+    if (tried.kind === "ok") return { kind: "ok", value: tried.value, attempt };
     if (isAction && !tried.isUnknown) call.isUnknown = wasUnknown;
     if (tried.kind === "free" && ++freeCount <= maxFreeRepeats) {
       await run.restUntil(clock.now() + freePauseMs * freeCount * (0.5 + random.next() / 2));
@@ -108,31 +109,39 @@ export class AttemptSignal {
   }
 }
 
-/** Calls the user's function, for at most `timeoutMs` (0 = no limit). A late result is void; the signal tells the function. */
-export async function calling<T>(
+/**
+ * Calls the user's function, for at most `timeoutMs` (0 = no limit). A late result is void; the signal tells the function.
+ * What a synchronous function returns is there at once.
+ */
+export function calling<T>(
   run: Run,
   call: Call,
   role: Exclude<Role, "due">,
   attempt: number,
   timeoutMs: number,
   body: (info: StepInfo) => Awaitable<T>,
-): Promise<Try<T>> {
+): Awaitable<Try<T>> {
   const abort = new AttemptSignal();
   run.inFlight.add(abort);
+  const over = <R>(tried: R): R => {
+    run.inFlight.delete(abort);
+    return tried;
+  };
   try {
     const result = body(stepInfo(run, call, role, attempt, abort));
-    if (!isThenable(result)) return { kind: "ok", value: result as T };
-    const value =
-      timeoutMs === 0
-        ? await result
-        : await within(run, result, timeoutMs, () => new StepTimedOutError(call.step, timeoutMs), abort);
-    return { kind: "ok", value };
+    if (!isThenable(result)) return over({ kind: "ok", value: result as T });
+    const late = (): StepTimedOutError => new StepTimedOutError(call.step, timeoutMs);
+    const work = timeoutMs === 0 ? Promise.resolve(result) : within(run, result, timeoutMs, late, abort);
+    return work.then(
+      (value) => over({ kind: "ok", value }),
+      (error: unknown) => over(failed(error)),
+    );
   } catch (error) {
-    return { kind: "failed", error, isUnknown: !isRefusal(error) };
-  } finally {
-    run.inFlight.delete(abort);
+    return over(failed(error));
   }
 }
+
+const failed = (error: unknown): Try<never> => ({ kind: "failed", error, isUnknown: !isRefusal(error) });
 
 /** `work`, or a rejection with `late()` after `timeoutMs`; the signal is aborted with the same error. */
 export function within<T>(
@@ -161,7 +170,7 @@ export function within<T>(
   });
 }
 
-export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+export const isThenable = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 
 export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefined, call: Call): number =>
@@ -169,5 +178,5 @@ export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefi
 
 /** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
 export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {
-  return isThenable(value) ? (value as PromiseLike<A>).then(map) : map(value as A);
+  return isThenable(value) ? value.then(map) : map(value);
 }

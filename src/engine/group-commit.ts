@@ -17,14 +17,25 @@ import type { ExecutionStore, NewExecution, StartOutcome, Write, WriteOutcome } 
 
 export type Settled = Exclude<WriteOutcome, { readonly kind: "busy" }>;
 
+type Hear<T> = (outcome: T) => void;
+type HearError = (error: unknown) => void;
+
 interface PendingStart {
   readonly execution: NewExecution;
-  readonly resolve: (outcome: StartOutcome) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: Hear<StartOutcome>;
+  readonly reject: HearError;
 }
+/** One write to be sent, and who waits for its answer. */
 interface PendingWrite {
   write: Write;
-  readonly callers: { readonly resolve: (outcome: Settled) => void; readonly reject: (error: unknown) => void }[];
+  readonly resolve: Hear<Settled>;
+  readonly reject: HearError;
+  /** Callers whose writes were folded into this one. */
+  others: Pick<PendingWrite, "resolve" | "reject">[] | undefined;
+  /** Under way, or resting before it is sent again: nothing can be folded into it. */
+  isOut: boolean;
+  /** The next one of the same execution. */
+  next: PendingWrite | undefined;
 }
 
 export interface GroupCommitOptions {
@@ -46,10 +57,10 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #maxBatch: number;
   #starts: PendingStart[] = [];
-  /** By execution, in the order of arrival; the first of each list may be in flight. */
-  readonly #writes = new Map<string, PendingWrite[]>();
-  /** Executions whose next write may go out. */
-  #ready: string[] = [];
+  /** The first write of each execution; the others of that execution hang on it in the order of arrival. */
+  readonly #lines = new Map<string, PendingWrite>();
+  /** Firsts that may go out. */
+  #ready: PendingWrite[] = [];
   #flights = 0;
   #isScheduled = false;
   #isClosed = false;
@@ -69,29 +80,31 @@ export class GroupCommit {
   }
 
   write(write: Write): Promise<Settled> {
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) return reject(closed());
-      const caller = { resolve, reject };
-      const id = write.lease.executionId;
-      const line = this.#writes.get(id);
-      if (line === undefined) {
-        this.#writes.set(id, [{ write, callers: [caller] }]);
-        this.#ready.push(id);
-        this.#schedule();
-        return;
-      }
-      // The head of the line may be in flight; only one behind it, or a head that still waits, can take more on board.
-      const last = line[line.length - 1];
-      if (last !== undefined && (line.length > 1 || this.#ready.includes(id)) && canFold(last.write, write)) {
-        last.write = fold(last.write, write);
-        last.callers.push(caller);
-      } else line.push({ write, callers: [caller] });
-    });
+    return new Promise((resolve, reject) => this.send(write, resolve, reject));
+  }
+
+  /** Like `write`, for those who need no promise: exactly one of the two is called, which must not throw. */
+  send(write: Write, resolve: Hear<Settled>, reject: HearError): void {
+    if (this.#isClosed) return reject(closed());
+    const id = write.lease.executionId;
+    const pending: PendingWrite = { write, resolve, reject, others: undefined, isOut: false, next: undefined };
+    let last = this.#lines.get(id);
+    if (last === undefined) {
+      this.#lines.set(id, pending);
+      this.#ready.push(pending);
+      this.#schedule();
+      return;
+    }
+    while (last.next !== undefined) last = last.next;
+    if (!last.isOut && canFold(last.write, write)) {
+      last.write = fold(last.write, write);
+      last.others = [...(last.others ?? []), pending];
+    } else last.next = pending;
   }
 
   /** Whether anything is pending or in flight. */
   get isIdle(): boolean {
-    return this.#flights === 0 && this.#starts.length === 0 && this.#writes.size === 0;
+    return this.#flights === 0 && this.#starts.length === 0 && this.#lines.size === 0;
   }
 
   /** Resolves when nothing is pending. */
@@ -104,9 +117,10 @@ export class GroupCommit {
     this.#isClosed = true;
     for (const start of this.#starts) start.reject(closed());
     this.#starts = [];
-    for (const id of this.#ready) {
-      for (const pending of this.#writes.get(id) ?? []) for (const caller of pending.callers) caller.reject(closed());
-      this.#writes.delete(id);
+    for (const first of this.#ready) {
+      this.#lines.delete(first.write.lease.executionId);
+      for (let pending: PendingWrite | undefined = first; pending !== undefined; pending = pending.next)
+        fail(pending, closed());
     }
     this.#ready = [];
     this.#wakeIdle();
@@ -122,24 +136,24 @@ export class GroupCommit {
   }
 
   #flush(): void {
-    if (this.#starts.length === 0 && this.#ready.length === 0) {
+    if (!this.#isPending) {
       this.#wakeIdle();
       return;
     }
     const starts = this.#starts.splice(0, this.#maxBatch);
-    const ids = this.#ready.splice(0, this.#maxBatch - Math.min(starts.length, this.#maxBatch - 1));
-    const writes: PendingWrite[] = [];
-    for (const id of ids) {
-      const head = this.#writes.get(id)?.[0];
-      if (head !== undefined) writes.push(head);
-    }
+    const writes = this.#ready.splice(0, this.#maxBatch - Math.min(starts.length, this.#maxBatch - 1));
+    for (const pending of writes) pending.isOut = true;
     this.#flights++;
     void this.#commit(starts, writes).finally(() => {
       this.#flights--;
-      if (this.#starts.length > 0 || this.#ready.length > 0) this.#schedule();
+      if (this.#isPending) this.#schedule();
       else this.#wakeIdle();
     });
-    if (this.#starts.length > 0 || this.#ready.length > 0) this.#schedule();
+    if (this.#isPending) this.#schedule();
+  }
+
+  get #isPending(): boolean {
+    return this.#starts.length > 0 || this.#ready.length > 0;
   }
 
   async #commit(starts: readonly PendingStart[], writes: readonly PendingWrite[]): Promise<void> {
@@ -170,7 +184,7 @@ export class GroupCommit {
       for (const start of starts) start.reject(error);
       for (const pending of writes) {
         this.#leave(pending);
-        for (const caller of pending.callers) caller.reject(error);
+        fail(pending, error);
       }
       return;
     }
@@ -186,24 +200,28 @@ export class GroupCommit {
 
   #settle(pending: PendingWrite, outcome: WriteOutcome): void {
     if (outcome.kind === "busy") {
-      void this.#pause(busyPauseMs).then(() => {
-        this.#ready.push(pending.write.lease.executionId);
-        this.#schedule();
-      });
+      void this.#pause(busyPauseMs).then(() => this.#makeReady(pending));
       return;
     }
     this.#leave(pending);
-    for (const caller of pending.callers) caller.resolve(outcome);
+    pending.resolve(outcome);
+    for (const other of pending.others ?? []) other.resolve(outcome);
   }
 
-  /** The head of a line has its answer; the next one may go. */
-  #leave(pending: PendingWrite): void {
-    const id = pending.write.lease.executionId;
-    const line = this.#writes.get(id);
-    if (line === undefined) return;
-    line.shift();
-    if (line.length === 0) this.#writes.delete(id);
-    else this.#ready.push(id);
+  /** The first of a line has its answer; the next one may go. */
+  #leave({ write, next }: PendingWrite): void {
+    const id = write.lease.executionId;
+    if (next === undefined) this.#lines.delete(id);
+    else {
+      this.#lines.set(id, next);
+      this.#makeReady(next);
+    }
+  }
+
+  #makeReady(pending: PendingWrite): void {
+    pending.isOut = false;
+    this.#ready.push(pending);
+    this.#schedule();
   }
 
   #pause(ms: number): Promise<void> {
@@ -225,6 +243,11 @@ export const isPassing = (error: unknown): boolean => isCodedError(error) && pas
 
 const closed = (): Error =>
   new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
+
+function fail(pending: PendingWrite, error: unknown): void {
+  pending.reject(error);
+  for (const other of pending.others ?? []) other.reject(error);
+}
 
 /** Plain records and attempts of the same direction share their fate, so they may share a write. */
 const isPlain = (write: Write): boolean =>

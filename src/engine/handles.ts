@@ -46,11 +46,8 @@ export class Handles {
       if (isTerminal(known.status) || (alsoParked && known.status === "parked")) return known;
     }
     const { ending, leave } = this.#session.env.engagements.wait(id, alsoParked);
-    const aborted = new Promise<never>((_, reject) =>
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
-    );
     try {
-      const found = await (signal === undefined ? ending : Promise.race([ending, aborted]));
+      const found = await (signal === undefined ? ending : Promise.race([ending, abortOf(signal)]));
       if (found === null) throw new ExecutionUnknownError(id);
       return found;
     } finally {
@@ -86,3 +83,6 @@ export class Handles {
     return ending.error === null ? null : parseStoredError(this.#session.env.formats.result.decode(ending.error));
   }
 }
+
+const abortOf = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));

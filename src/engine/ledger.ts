@@ -11,8 +11,11 @@ export interface RowOf {
 }
 
 export class Ledger {
-  readonly #rows = new Map<string, Map<Role, JournalRow>>();
-  readonly #attempts = new Map<string, readonly AttemptRow[]>();
+  /** What settled a step for the function: rows of role action and try, by step. */
+  readonly #forward = new Map<string, JournalRow>();
+  /** Rows of the other roles, by `placeOf`; most executions have none. */
+  #others: Map<string, JournalRow> | undefined;
+  #attempts: Map<string, readonly AttemptRow[]> | undefined;
   #lastSeq = 0;
   /** Compensations and cancels that are recorded. */
   undoneCount = 0;
@@ -26,12 +29,13 @@ export class Ledger {
   }
 
   row(step: string, role: Role): JournalRow | undefined {
-    return this.#rows.get(step)?.get(role);
+    if (!isForward(role)) return this.#others?.get(placeOf(step, role));
+    const row = this.#forward.get(step);
+    return row?.role === role ? row : undefined;
   }
 
   has(step: string, ...roles: readonly Role[]): boolean {
-    const byRole = this.#rows.get(step);
-    return byRole !== undefined && roles.some((role) => byRole.has(role));
+    return roles.some((role) => this.row(step, role) !== undefined);
   }
 
   /** A row to be written: the next in order. */
@@ -60,33 +64,39 @@ export class Ledger {
   /** A row that is in the journal. */
   keep(row: JournalRow): void {
     if (row.role === "compensation" || row.role === "cancel") this.undoneCount++;
-    const byRole = this.#rows.get(row.step);
-    if (byRole === undefined) this.#rows.set(row.step, new Map([[row.role, row]]));
-    else byRole.set(row.role, row);
+    if (isForward(row.role)) this.#forward.set(row.step, row);
+    else {
+      this.#others ??= new Map();
+      this.#others.set(placeOf(row.step, row.role), row);
+    }
   }
 
   attemptsOf(step: string, role: Role): readonly AttemptRow[] {
-    return this.#attempts.get(`${role} ${step}`) ?? [];
+    return this.#attempts?.get(placeOf(step, role)) ?? none;
   }
 
   addAttempt(row: AttemptRow): void {
-    this.#attempts.set(`${row.role} ${row.step}`, [...this.attemptsOf(row.step, row.role), row]);
+    this.#attempts ??= new Map();
+    this.#attempts.set(placeOf(row.step, row.role), [...this.attemptsOf(row.step, row.role), row]);
   }
 
   /** The rows that settle a call, in the order in which they were delivered; a given-up `attempt` settles with its undo. */
   deliverable(): readonly JournalRow[] {
     const list: JournalRow[] = [];
-    for (const [step, byRole] of this.#rows) {
-      const row = byRole.get("action") ?? byRole.get("try");
-      if (row === undefined || step === reservedSteps.turn) continue;
+    for (const [step, row] of this.#forward) {
+      if (step === reservedSteps.turn) continue;
       if (row.kind === "attempt" && row.state === "failed") {
-        const undone = byRole.get("compensation");
+        const undone = this.row(step, "compensation");
         if (undone !== undefined) list.push({ ...row, seq: undone.seq, at: undone.at });
       } else if (row.state !== "refused" || refusable.includes(row.kind)) list.push(row);
     }
     return list.sort((a, b) => a.seq - b.seq);
   }
 }
+
+const none: readonly AttemptRow[] = [];
+const isForward = (role: Role): boolean => role === "action" || role === "try";
+const placeOf = (step: string, role: Role): string => `${role} ${step}`;
 
 /** Kinds whose refusal is an answer to the function; that of others is written with the turn and delivered to nobody. */
 const refusable: readonly StepKind[] = ["attempt", "wait", "child"];

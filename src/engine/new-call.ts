@@ -18,17 +18,16 @@ export function newCall(
   const isPivot = ask.kind === "pivot";
   const { pivot } = reservedSteps;
   const named = isPivot ? { name: pivot, id: undefined, text: pivot } : validateStepName(name);
-  const shown = JSON.stringify(named.text);
   if (known.has(named.text))
     throw new CatalogError(
       "STEP_NAME_REUSED",
-      `expected each step once per execution, found ${shown} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`,
+      `expected each step once per execution, found ${JSON.stringify(named.text)} a second time. Give each use its own id: ctx.step([${JSON.stringify(named.name)}, id], …)`,
       { step: named.text },
     );
   if (known.size >= maxSteps)
     throw new CatalogError(
       "STEP_LIMIT",
-      `expected at most ${maxSteps} steps in one execution, found one more: ${shown}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`,
+      `expected at most ${maxSteps} steps in one execution, found one more: ${JSON.stringify(named.text)}. Give parts of the work to children (ctx.start), or raise limits.maxSteps`,
       { step: named.text, maxSteps },
     );
   return {
@@ -41,6 +40,9 @@ export function newCall(
     isUnknown: false,
     refusal: undefined,
     landed: undefined,
-    ...more,
+    started: more.started,
+    isDirty: more.isDirty,
+    resolve: more.resolve,
+    reject: more.reject,
   };
 }

@@ -10,6 +10,7 @@
 import { CatalogError, type StoredError } from "../core/errors.ts";
 import type { StepInfo } from "../core/job.ts";
 import type { JournalRow } from "../core/journal.ts";
+import type { Awaitable } from "../core/participant.ts";
 import { resolveRetry } from "../core/retry.ts";
 import {
   type AttemptPlan,
@@ -31,7 +32,7 @@ import type { Run } from "./run.ts";
 import { markOf, stepInfo } from "./step-info.ts";
 import { undoCall } from "./undo.ts";
 
-export async function perform(run: Run, call: Call): Promise<void> {
+export function perform(run: Run, call: Call): Promise<void> {
   const { ask } = call;
   switch (ask.kind) {
     case "step":
@@ -54,7 +55,7 @@ export async function perform(run: Run, call: Call): Promise<void> {
     case "sleep":
     case "wait":
     case "child":
-      return;
+      return Promise.resolve();
   }
 }
 
@@ -80,13 +81,12 @@ async function performRemote(
   run: Run,
   call: Call,
   retry: ErasedRemote["retry"],
-  once: (attempt: number) => Promise<Try<unknown>>,
+  once: (attempt: number) => Awaitable<Try<unknown>>,
 ): Promise<void> {
-  const tried = await attempting(run, call, forwardPlan(run, call, retry), async (attempt) =>
-    storable(run, call, await once(attempt)),
-  );
+  const store = (tried: Try<unknown>): Try<StoredValue> => storable(run, call, tried);
+  const tried = await attempting(run, call, forwardPlan(run, call, retry), (attempt) => mapMaybe(once(attempt), store));
   if (tried.kind === "failed") return concludeFailure(run, call, tried);
-  if (tried.kind === "ok") await settle(run, call, tried);
+  if (tried.kind === "ok") return settle(run, call, tried);
 }
 
 /** The value as it is stored and as replay will give it. A value that cannot be stored ends the attempts: its effect has happened. */
@@ -104,9 +104,8 @@ async function settle(
   call: Call,
   tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>,
 ): Promise<void> {
-  call.landed = { value: tried.value.value };
-  if (!run.isForward) return;
-  await run.record(call, call.role, "done", tried.value.bytes, tried.attempt, { value: tried.value.value });
+  call.landed = tried.value;
+  if (run.isForward) await run.record(call, call.role, "done", tried.value.bytes, tried.attempt, tried.value);
 }
 
 // ── ctx.attempt ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,10 +114,10 @@ async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise
   const given = run.ledger.row(call.step, "action");
   // A crash came between giving up and the undo: go on with the undo.
   if (given?.state === "failed") return undoAttempt(run, call, run.decodeError(given.body));
-  const once = (attempt: number): Promise<Try<unknown>> =>
+  const once = (attempt: number): Awaitable<Try<unknown>> =>
     calling(run, call, "action", attempt, timeoutOf(run, step.timeout, call), step.run);
-  const tried = await attempting(run, call, forwardPlan(run, call, step.retry), async (attempt) =>
-    storable(run, call, await once(attempt)),
+  const tried = await attempting(run, call, forwardPlan(run, call, step.retry), (attempt) =>
+    mapMaybe(once(attempt), (one) => storable(run, call, one)),
   );
   if (tried.kind === "void" || !run.isForward) return;
   if (tried.kind === "ok") {

@@ -279,13 +279,15 @@ export class Run {
     }
     const counts = isEffectful(call.ask.kind);
     this.#activity.begin(counts);
-    void perform(this, call)
-      .catch((error: unknown) => this.fail(error))
-      .finally(() => {
-        this.#activity.end(counts);
-        if (this.#returned !== undefined) this.#afterFunction();
-        this.considerSuspending();
-      });
+    const over = (): void => {
+      this.#activity.end(counts);
+      if (this.#returned !== undefined) this.#afterFunction();
+      this.considerSuspending();
+    };
+    perform(this, call).then(over, (error: unknown) => {
+      this.fail(error);
+      over();
+    });
   }
 
   /** Something that is neither the user's nor the store's answer went wrong: a bug, or a value that the database refuses. */
@@ -404,31 +406,43 @@ export class Run {
   }
 
   /** Records one row of a call and delivers; `landed` false means that it was refused or the run is lost. */
-  async record(
+  record(
     call: Call,
     role: Role,
     state: JournalRow["state"],
     body: Uint8Array | null,
     attempt: number,
     outcome: Known | undefined,
-    more: Partial<Write> = {},
+    more?: Partial<Write>,
   ): Promise<Settled["kind"]> {
     const row = this.newRow(call, role, state, body, attempt);
     const place = this.reserve();
-    try {
-      const answer = await this.write({ lease: this.lease, direction: "forward", records: [row], ...more });
-      if (answer.kind === "done") this.settled(call, row, place, outcome);
-      else this.voided(place);
-      return answer.kind;
-    } catch (error) {
-      this.voided(place);
-      throw error;
-    }
+    const write: Write = { lease: this.lease, direction: "forward", records: [row] };
+    return new Promise((resolve, reject) =>
+      this.env.journal.send(
+        more === undefined ? write : { ...write, ...more },
+        (answer) => {
+          const { kind } = this.#heard(answer);
+          if (kind === "done") this.settled(call, row, place, outcome);
+          else this.voided(place);
+          resolve(kind);
+        },
+        (error) => {
+          this.voided(place);
+          reject(error);
+        },
+      ),
+    );
   }
 
   /** A fenced write. *Lost* ends the run; *refused* brings what is believed up to date. */
-  async write(write: Write, isFarewell = false): Promise<Settled> {
-    const answer = await this.env.journal.write(write);
+  write(write: Write, isFarewell = false): Promise<Settled> {
+    return new Promise((resolve, reject) =>
+      this.env.journal.send(write, (answer) => resolve(this.#heard(answer, isFarewell)), reject),
+    );
+  }
+
+  #heard(answer: Settled, isFarewell = false): Settled {
     if (this.#isDead && !isFarewell) return { kind: "lost" };
     if (answer.kind === "lost") this.lose();
     if (answer.kind === "refused") this.phase = answer.phase;

@@ -23,20 +23,37 @@ export function stepKey(run: Run, call: Pick<Call, "name" | "id">, role: KeyRole
   });
 }
 
-/** Key and signal are made when somebody asks for them: most steps never do. */
 export function stepInfo(run: Run, call: Call, role: KeyRole, attempt: number, abort: AttemptSignal): StepInfo {
-  const { id: executionId, round } = run.claimed;
-  const keyOf = (): string => stepKey(run, call, role);
-  return {
-    get key() {
-      return keyOf();
-    },
-    attempt,
-    get signal() {
-      return abort.signal;
-    },
-    headers: () => stepHeaders({ executionId, step: call.step, role, round, key: keyOf() }),
-  };
+  return new LazyStepInfo(run, call, role, attempt, abort);
+}
+
+/** Key, signal and headers are made when somebody asks for them: most steps never do. */
+class LazyStepInfo implements StepInfo {
+  readonly attempt: number;
+  readonly #run: Run;
+  readonly #call: Call;
+  readonly #role: KeyRole;
+  readonly #abort: AttemptSignal;
+
+  constructor(run: Run, call: Call, role: KeyRole, attempt: number, abort: AttemptSignal) {
+    this.attempt = attempt;
+    this.#run = run;
+    this.#call = call;
+    this.#role = role;
+    this.#abort = abort;
+  }
+
+  get key(): string {
+    return stepKey(this.#run, this.#call, this.#role);
+  }
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+  /** A function of its own, so that it can be taken out of the object. */
+  get headers(): StepInfo["headers"] {
+    const { id: executionId, round } = this.#run.claimed;
+    return () => stepHeaders({ executionId, step: this.#call.step, role: this.#role, round, key: this.key });
+  }
 }
 
 /** The step's name in a participant's barrier. */
