@@ -1,6 +1,7 @@
 /** For test files: `describe` that is skipped, with the reason in its title, where the service is missing. */
 import { afterAll, beforeAll, describe, inject } from "vitest";
 import { createDatabase, type PostgresServer, startPostgres, type TestDatabase } from "./postgres.ts";
+import { type RedisServer, startRedis } from "./redis.ts";
 
 /**
  * Tests on the shared server, with a fresh database for this block. `database.url` may be read inside tests and hooks.
@@ -11,7 +12,7 @@ import { createDatabase, type PostgresServer, startPostgres, type TestDatabase }
  */
 export function describeWithPostgres(name: string, define: (database: { readonly url: string }) => void): void {
   const serverUrl = inject("postgresUrl");
-  describe.skipIf(serverUrl === null)(titled(name, serverUrl === null), () => {
+  describe.skipIf(serverUrl === null)(titled(name, "PostgreSQL", serverUrl === null), () => {
     let database: TestDatabase | undefined;
     beforeAll(async () => {
       database = await createDatabase(serverUrl ?? "");
@@ -28,7 +29,7 @@ export function describeWithPostgres(name: string, define: (database: { readonly
 /** Tests that restart, freeze or kill their server: a private one for this block. Its url stays the same throughout. */
 export function describeWithOwnPostgres(name: string, define: (server: () => PostgresServer) => void): void {
   const isMissing = inject("ownPostgresMissing") !== null;
-  describe.skipIf(isMissing)(titled(name, isMissing), () => {
+  describe.skipIf(isMissing)(titled(name, "PostgreSQL", isMissing), () => {
     let server: PostgresServer | undefined;
     beforeAll(async () => {
       server = await startPostgres();
@@ -38,8 +39,21 @@ export function describeWithOwnPostgres(name: string, define: (server: () => Pos
   });
 }
 
-function titled(name: string, isMissing: boolean): string {
-  return isMissing ? `${name} (skipped: no PostgreSQL)` : name;
+/** A Redis of this block's own: there is no shared one. */
+export function describeWithOwnRedis(name: string, define: (server: () => RedisServer) => void): void {
+  const isMissing = inject("ownRedisMissing") !== null;
+  describe.skipIf(isMissing)(titled(name, "Redis", isMissing), () => {
+    let server: RedisServer | undefined;
+    beforeAll(async () => {
+      server = await startRedis();
+    });
+    afterAll(() => server?.close());
+    define(() => started(server));
+  });
+}
+
+function titled(name: string, service: string, isMissing: boolean): string {
+  return isMissing ? `${name} (skipped: no ${service})` : name;
 }
 
 function started<T>(it: T | undefined): T {

@@ -1,6 +1,7 @@
 /** Before all tests: starts the shared servers and tells the test files where they are. */
 import type { TestProject } from "vitest/node";
 import { postgresService, startPostgres } from "./postgres.ts";
+import { redisService } from "./redis.ts";
 import { announceMissing, findPrivateService, findService } from "./service.ts";
 
 declare module "vitest" {
@@ -9,6 +10,8 @@ declare module "vitest" {
     postgresUrl: string | null;
     /** Why a test cannot start a server of its own; null if it can. */
     ownPostgresMissing: string | null;
+    /** Why a test cannot start a Redis of its own; null if it can. */
+    ownRedisMissing: string | null;
   }
 }
 
@@ -17,9 +20,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const shared = findService(postgresService);
   if (shared.kind === "missing") announceMissing("PostgreSQL", shared.reason);
   else if (own.kind === "missing") announceMissing("a PostgreSQL of its own", own.reason);
+  const redis = findPrivateService(redisService);
+  if (redis.kind === "missing") announceMissing("Redis", redis.reason);
   const server = shared.kind === "binaries" ? await startPostgres() : undefined;
   project.provide("postgresUrl", shared.kind === "address" ? shared.url : (server?.url ?? null));
   project.provide("ownPostgresMissing", own.kind === "missing" ? own.reason : null);
+  project.provide("ownRedisMissing", redis.kind === "missing" ? redis.reason : null);
   return async () => {
     await server?.close();
   };
