@@ -45,6 +45,7 @@ export class Activity {
 
   /** Nobody waits for calm any more. */
   release(): void {
+    if (this.#whenCalm.length === 0) return;
     const waiting = this.#whenCalm;
     this.#whenCalm = [];
     for (const wake of waiting) wake();

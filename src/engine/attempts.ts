@@ -35,30 +35,59 @@ export interface AttemptPlan {
   readonly mayGoOn: () => boolean;
 }
 
+type Once<T> = (attempt: number) => Awaitable<Try<T>>;
+
 /** Tries until it succeeds, the policy ends it, or the run does. Never rejects for what the user's code does. */
-export async function attempting<T>(
+export function attempting<T>(run: Run, call: Call, plan: AttemptPlan, once: Once<T>): Awaitable<Tried<T>> {
+  if (run.ledger.attemptsOf(call.step, plan.role).length > 0 || !plan.mayGoOn())
+    return goOnAttempting(run, call, plan, once);
+  // Nearly every step succeeds at once: that way has no promise but the user's own.
+  const firstAt = run.env.clock.now();
+  const wasUnknown = call.isUnknown;
+  noteInFlight(call, plan);
+  const concluded = (tried: Try<T>): Awaitable<Tried<T>> =>
+    tried.kind === "ok"
+      ? { kind: "ok", value: tried.value, attempt: 1 }
+      : goOnAttempting(run, call, plan, once, { tried, firstAt, wasUnknown });
+  return mapMaybe(once(1), concluded);
+}
+
+interface FirstAttempt<T> {
+  readonly tried: Try<T>;
+  readonly firstAt: number;
+  readonly wasUnknown: boolean;
+}
+
+const isAction = (plan: AttemptPlan): boolean => plan.role === "action" || plan.role === "try";
+
+/** While it is in flight nobody can say that it did not happen. */
+function noteInFlight(call: Call, plan: AttemptPlan): void {
+  if (isAction(plan)) call.isUnknown = true;
+}
+
+async function goOnAttempting<T>(
   run: Run,
   call: Call,
   plan: AttemptPlan,
-  once: (attempt: number) => Awaitable<Try<T>>,
+  once: Once<T>,
+  first?: FirstAttempt<T>,
 ): Promise<Tried<T>> {
   const { clock, random } = run.env;
   const past = run.ledger.attemptsOf(call.step, plan.role);
   const last = past[past.length - 1];
-  const firstAt = past[0]?.at ?? clock.now();
-  const isAction = plan.role === "action" || plan.role === "try";
-  if (isAction && past.some((attempt) => attempt.isUnknown)) call.isUnknown = true;
+  const firstAt = first?.firstAt ?? past[0]?.at ?? clock.now();
+  if (isAction(plan) && past.some((attempt) => attempt.isUnknown)) call.isUnknown = true;
   if (last !== undefined && last.nextAt > clock.now()) await run.restUntil(last.nextAt);
   let attempt = (last?.attempt ?? 0) + 1;
-  for (let freeCount = 0; plan.mayGoOn(); ) {
-    const wasUnknown = call.isUnknown;
-    // While it is in flight nobody can say that it did not happen.
-    if (isAction) call.isUnknown = true;
-    const trying = once(attempt);
-    const tried = isThenable(trying) ? await trying : trying;
+  let known = first;
+  for (let freeCount = 0; known !== undefined || plan.mayGoOn(); ) {
+    const wasUnknown = known?.wasUnknown ?? call.isUnknown;
+    noteInFlight(call, plan);
+    const tried = known?.tried ?? (await once(attempt));
+    known = undefined;
     if (tried.kind === "void") return tried;
     if (tried.kind === "ok") return { kind: "ok", value: tried.value, attempt };
-    if (isAction && !tried.isUnknown) call.isUnknown = wasUnknown;
+    if (isAction(plan) && !tried.isUnknown) call.isUnknown = wasUnknown;
     if (tried.kind === "free" && ++freeCount <= maxFreeRepeats) {
       await run.restUntil(clock.now() + freePauseMs * freeCount * (0.5 + random.next() / 2));
       continue;
@@ -177,6 +206,6 @@ export const timeoutOf = (run: Run, timeout: Parameters<typeof toMs>[0] | undefi
   timeout === undefined ? run.attemptTimeoutMs : toMs(timeout, `timeout of step ${call.step}`);
 
 /** Maps a value, or a promise of it, without making a synchronous one asynchronous. */
-export function mapMaybe<A, B>(value: A | PromiseLike<A>, map: (value: A) => B): B | PromiseLike<B> {
+export function mapMaybe<A, B>(value: Awaitable<A>, map: (value: A) => Awaitable<B>): Awaitable<B> {
   return isThenable(value) ? value.then(map) : map(value);
 }

@@ -3,7 +3,7 @@
 
 import { CatalogError } from "../core/errors.ts";
 import { resolveRetry } from "../core/retry.ts";
-import { AttemptSignal, attempting, calling, mapMaybe, type Try, timeoutOf } from "./attempts.ts";
+import { AttemptSignal, attempting, calling, mapMaybe, type Tried, type Try, timeoutOf } from "./attempts.ts";
 import type { Call } from "./calls.ts";
 import { complete } from "./endings.ts";
 import { findOwn, own } from "./own-transaction.ts";
@@ -37,10 +37,7 @@ export function confirmBranches(run: Run, result?: Uint8Array | null): Promise<v
   });
 }
 
-async function confirmOne(
-  run: Run,
-  call: Call,
-): Promise<ReturnType<typeof attempting<"ran" | "recorded">> extends Promise<infer T> ? T : never> {
+async function confirmOne(run: Run, call: Call): Promise<Tried<"ran" | "recorded">> {
   const { ask } = call;
   if (ask.kind !== "tcc" && ask.kind !== "tcc-tx")
     throw new CatalogError("INVARIANT", "confirm of a call that is no branch", {});

@@ -26,31 +26,68 @@ interface StartOptions {
 type AnyParticipant = Participant<any>;
 
 export function createContext(run: Run): Context {
-  const { claimed } = run;
-  const random = randomSequence(run.env.sha256, claimed.id);
-  const context = {
-    executionId: claimed.id,
-    job: claimed.job,
-    key: claimed.key ?? claimed.id,
-    round: claimed.round,
-    get now() {
-      return new Date(run.nowMs);
-    },
-    get signal() {
-      return run.signal;
-    },
-    log: logOf(run),
-    random,
-    progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
-    step: (name: StepName, step: ErasedRemote) =>
-      run.call(name, checked("step", step, ["run"], { kind: "step", step })),
-    attempt: (name: StepName, step: ErasedRemote) =>
-      run.call(name, checked("attempt", step, ["run"], { kind: "attempt", step })),
-    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) =>
-      run.call(name, checked("tx", step, ["run"], { kind: "tx", on: portOf(on), step })),
-    tcc: (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
-      const functions = ["try", "confirm", "cancel"];
-      if (run.isBehindPivot)
+  // The erased signatures stand for the overloads of Context, which the compiler has checked at the call.
+  return new RunContext(run) as unknown as Context;
+}
+
+/**
+ * Each verb is a getter that answers a function of its own: so it can be taken out of the object, and an execution makes
+ * only those that it uses.
+ */
+class RunContext {
+  readonly #run: Run;
+  #random: (() => number) | undefined;
+  #log: Log | undefined;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  get executionId(): string {
+    return this.#run.claimed.id;
+  }
+  get job(): string {
+    return this.#run.claimed.job;
+  }
+  get key(): string {
+    return this.#run.claimed.key ?? this.#run.claimed.id;
+  }
+  get round(): number {
+    return this.#run.claimed.round;
+  }
+  get now(): Date {
+    return new Date(this.#run.nowMs);
+  }
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+  get log(): Log {
+    this.#log ??= logOf(this.#run);
+    return this.#log;
+  }
+  get random(): () => number {
+    this.#random ??= randomSequence(this.#run.env.sha256, this.#run.claimed.id);
+    return this.#random;
+  }
+  get progress() {
+    return (fraction: number, note?: string) => this.#run.progress(fraction, note ?? null);
+  }
+
+  get step() {
+    return (name: StepName, step: ErasedRemote) =>
+      this.#run.call(name, checked("step", step, runOnly, { kind: "step", step }));
+  }
+  get attempt() {
+    return (name: StepName, step: ErasedRemote) =>
+      this.#run.call(name, checked("attempt", step, runOnly, { kind: "attempt", step }));
+  }
+  get tx() {
+    return (on: AnyParticipant, name: StepName, step: ErasedTx) =>
+      this.#run.call(name, checked("tx", step, runOnly, { kind: "tx", on: portOf(on), step }));
+  }
+  get tcc() {
+    return (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
+      if (this.#run.isBehindPivot)
         return Promise.reject(
           new CatalogError(
             "PIVOT_MISUSE",
@@ -59,15 +96,19 @@ export function createContext(run: Run): Context {
           ),
         );
       if (args.length === 2)
-        return run.call(args[0], checked("tcc", args[1], functions, { kind: "tcc", branch: args[1] }));
-      return run.call(
-        args[1],
-        checked("tcc", args[2], functions, { kind: "tcc-tx", on: portOf(args[0]), branch: args[2] }),
-      );
-    },
-    pivot: () => run.call("pivot", { kind: "pivot" }),
-    sleep: (name: StepName, duration: Duration) => run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") }),
-    waitFor: (signal: SignalOf<unknown>, options: WaitOptions = {}) => {
+        return this.#run.call(args[0], checked("tcc", args[1], ofBranch, { kind: "tcc", branch: args[1] }));
+      const [on, name, branch] = args;
+      return this.#run.call(name, checked("tcc", branch, ofBranch, { kind: "tcc-tx", on: portOf(on), branch }));
+    };
+  }
+  get pivot() {
+    return () => this.#run.call("pivot", { kind: "pivot" });
+  }
+  get sleep() {
+    return (name: StepName, duration: Duration) => this.#run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") });
+  }
+  get waitFor() {
+    return (signal: SignalOf<unknown>, options: WaitOptions = {}) => {
       checkOptions(options, ["timeout", "name"], "waitFor");
       const { schema } = signal;
       const read = async (payload: unknown): Promise<unknown> => {
@@ -77,33 +118,37 @@ export function createContext(run: Run): Context {
         return parsed.value;
       };
       const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "timeout");
-      return run.call(options.name ?? ["wait for", signal.name], {
-        kind: "wait",
-        signal: signal.name,
-        timeoutMs,
-        read,
-      });
-    },
-    start: (job: AnyJob, input: unknown, options: StartOptions = {}) => {
+      const name = options.name ?? ["wait for", signal.name];
+      return this.#run.call(name, { kind: "wait", signal: signal.name, timeoutMs, read });
+    };
+  }
+  get start() {
+    return (job: AnyJob, input: unknown, options: StartOptions = {}) => {
       checkOptions(options, ["delay", "name", "onUndo"], "start");
-      const ready = prepare(run.env, job, input, {
-        delay: options.delay,
-        actor: { kind: "system", id: `execution:${claimed.id}` },
-        parent: { id: claimed.id, root: claimed.root },
-        traceContext: claimed.traceContext ?? undefined,
-      });
+      const { env, claimed } = this.#run;
+      const ready = (async () =>
+        prepare(env, job, input, {
+          delay: options.delay,
+          actor: { kind: "system", id: `execution:${claimed.id}` },
+          parent: { id: claimed.id, root: claimed.root },
+          traceContext: claimed.traceContext ?? undefined,
+        }))();
       ready.catch(() => {});
       // Named by what is started; a job without a key needs a name of its own for the second one.
       const ask: Ask = { kind: "start", prepare: () => ready, onUndo: options.onUndo ?? "cancel" };
-      if (options.name !== undefined) return run.call(options.name, ask);
+      if (options.name !== undefined) return this.#run.call(options.name, ask);
       return ready.then((child) =>
-        run.call(["start", child.key === null ? job.name : readableId(run, `${job.name}/${child.key}`)], ask),
+        this.#run.call(
+          ["start", child.key === null ? job.name : readableId(this.#run, `${job.name}/${child.key}`)],
+          ask,
+        ),
       );
-    },
-  };
-  // The erased signatures above stand for the overloads of Context, which the compiler has checked at the call.
-  return context as unknown as Context;
+    };
+  }
 }
+
+const runOnly = ["run"] as const;
+const ofBranch = ["try", "confirm", "cancel"] as const;
 
 function portOf(on: AnyParticipant): AnyParticipant["port"] {
   if (typeof on?.port?.own !== "function")

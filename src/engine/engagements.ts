@@ -22,9 +22,11 @@ export class Engagements {
   readonly #reads: ReadStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #waiting = new Map<ExecutionId, Set<Waiter>>();
+  readonly #waiting = new Map<ExecutionId, Waiter[]>();
   #cancelTimer: (() => void) | undefined;
   #paceMs = fastestMs;
+  /** After how long the timer that is set fires. */
+  #plannedMs = 0;
   #isAsking = false;
   /** Executions that this process runs itself: their end is handed over, so nobody asks for it. */
   isHeld: (id: ExecutionId) => boolean = () => false;
@@ -35,57 +37,80 @@ export class Engagements {
     this.#log = log;
   }
 
-  /** Resolves when the execution is terminal (or parked, if asked), null when it is not there. The second function gives up waiting. */
-  wait(id: ExecutionId, alsoParked: boolean): { readonly ending: Promise<Ending | null>; readonly leave: () => void } {
-    let waiter: Waiter | undefined;
-    const ending = new Promise<Ending | null>((resolve) => {
-      waiter = { alsoParked, resolve };
+  /** Resolves when the execution is terminal (or parked, if asked), null when it is not there. Rejects when the signal aborts. */
+  wait(id: ExecutionId, alsoParked: boolean, signal?: AbortSignal): Promise<Ending | null> {
+    return new Promise((resolve, reject) => {
+      const waiter = { alsoParked, resolve };
       const others = this.#waiting.get(id);
-      if (others === undefined) this.#waiting.set(id, new Set([waiter]));
-      else others.add(waiter);
+      if (others === undefined) this.#waiting.set(id, [waiter]);
+      else others.push(waiter);
+      if (signal !== undefined) this.#leaveWhen(signal, id, waiter, reject);
+      if (!this.isHeld(id)) this.#hurry();
     });
-    this.#paceMs = fastestMs;
-    this.#plan();
-    return { ending, leave: () => waiter !== undefined && this.#drop(id, waiter) };
   }
 
   /** An execution ended, or was parked, in this process. */
   settle(id: ExecutionId, ending: Ending | null): void {
-    for (const waiter of this.#waiting.get(id) ?? []) {
-      if (ending !== null && ending.status === "parked" && !waiter.alsoParked) continue;
-      this.#drop(id, waiter);
-      waiter.resolve(ending);
-    }
+    const waiters = this.#waiting.get(id);
+    if (waiters === undefined) return;
+    const told = (waiter: Waiter): boolean => ending === null || ending.status !== "parked" || waiter.alsoParked;
+    const rest = waiters.filter((waiter) => !told(waiter));
+    if (rest.length === 0) this.#waiting.delete(id);
+    else this.#waiting.set(id, rest);
+    for (const waiter of waiters) if (told(waiter)) waiter.resolve(ending);
+  }
+
+  /** This process runs it no longer, and does not know how it goes on. */
+  released(id: ExecutionId): void {
+    if (this.#waiting.has(id)) this.#hurry();
   }
 
   /** News of an execution from elsewhere: ask now rather than at the next turn. */
   hint(id: ExecutionId): void {
     if (!this.#waiting.has(id)) return;
     this.#paceMs = fastestMs;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#unplan();
     void this.#ask();
   }
 
   close(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#unplan();
     this.#waiting.clear();
   }
 
-  #drop(id: ExecutionId, waiter: Waiter): void {
-    const waiters = this.#waiting.get(id);
-    waiters?.delete(waiter);
-    if (waiters?.size === 0) this.#waiting.delete(id);
+  #leaveWhen(signal: AbortSignal, id: ExecutionId, waiter: Waiter, reject: (error: unknown) => void): void {
+    signal.addEventListener(
+      "abort",
+      () => {
+        const rest = this.#waiting.get(id)?.filter((other) => other !== waiter) ?? [];
+        if (rest.length === 0) this.#waiting.delete(id);
+        else this.#waiting.set(id, rest);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+  }
+
+  /** Somebody waits for news from elsewhere: at the fastest pace again. */
+  #hurry(): void {
+    if (this.#plannedMs > fastestMs) this.#unplan();
+    this.#paceMs = fastestMs;
+    this.#plan();
   }
 
   #plan(): void {
     if (this.#cancelTimer !== undefined || this.#isAsking || this.#waiting.size === 0) return;
+    this.#plannedMs = this.#paceMs;
     this.#cancelTimer = this.#clock.after(this.#paceMs, () => {
       this.#cancelTimer = undefined;
       void this.#ask();
     });
     this.#paceMs = Math.min(slowestMs, this.#paceMs * 1.5);
+  }
+
+  #unplan(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   async #ask(): Promise<void> {

@@ -85,7 +85,10 @@ export class GroupCommit {
 
   /** Like `write`, for those who need no promise: exactly one of the two is called, which must not throw. */
   send(write: Write, resolve: Hear<Settled>, reject: HearError): void {
-    if (this.#isClosed) return reject(closed());
+    if (this.#isClosed) {
+      reject(closed());
+      return;
+    }
     const id = write.lease.executionId;
     const pending: PendingWrite = { write, resolve, reject, others: undefined, isOut: false, next: undefined };
     let last = this.#lines.get(id);

@@ -33,26 +33,31 @@ export class Handles {
     };
   }
 
-  async #wait(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
+  /** What this process runs is not asked for: its end is handed over. */
+  #wait(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
+    return this.#session.worker.isHeld(id) && signal === undefined
+      ? this.#ending(id, alsoParked, signal)
+      : this.#look(id, alsoParked, signal);
+  }
+
+  async #look(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
     checkId(id);
     await this.#session.open();
     signal?.throwIfAborted();
-    const first = this.#session.worker.isHeld(id)
-      ? undefined
-      : await this.#session.insist(() => this.#session.env.store.reads.outcomes([id]), Number.POSITIVE_INFINITY);
-    if (first !== undefined) {
-      const known = first.get(id);
+    if (!this.#session.worker.isHeld(id)) {
+      const ask = () => this.#session.env.store.reads.outcomes([id]);
+      const known = (await this.#session.insist(ask, Number.POSITIVE_INFINITY)).get(id);
       if (known === undefined) throw new ExecutionUnknownError(id);
       if (isTerminal(known.status) || (alsoParked && known.status === "parked")) return known;
     }
-    const { ending, leave } = this.#session.env.engagements.wait(id, alsoParked);
-    try {
-      const found = await (signal === undefined ? ending : Promise.race([ending, abortOf(signal)]));
-      if (found === null) throw new ExecutionUnknownError(id);
-      return found;
-    } finally {
-      leave();
-    }
+    signal?.throwIfAborted();
+    return this.#ending(id, alsoParked, signal);
+  }
+
+  async #ending(id: string, alsoParked: boolean, signal: AbortSignal | undefined): Promise<Ending> {
+    const found = await this.#session.env.engagements.wait(id, alsoParked, signal);
+    if (found === null) throw new ExecutionUnknownError(id);
+    return found;
   }
 
   #outcome<R>(ending: Ending): Outcome<R> {
@@ -83,6 +88,3 @@ export class Handles {
     return ending.error === null ? null : parseStoredError(this.#session.env.formats.result.decode(ending.error));
   }
 }
-
-const abortOf = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));

@@ -32,7 +32,8 @@ import type { Run } from "./run.ts";
 import { markOf, stepInfo } from "./step-info.ts";
 import { undoCall } from "./undo.ts";
 
-export function perform(run: Run, call: Call): Promise<void> {
+/** A promise only where something is waited for; may throw at once. */
+export function perform(run: Run, call: Call): Awaitable<unknown> {
   const { ask } = call;
   switch (ask.kind) {
     case "step":
@@ -55,7 +56,7 @@ export function perform(run: Run, call: Call): Promise<void> {
     case "sleep":
     case "wait":
     case "child":
-      return Promise.resolve();
+      return;
   }
 }
 
@@ -77,16 +78,18 @@ function concludeFailure(run: Run, call: Call, failed: Failed): Promise<void> {
   return run.stepFailed(call, failed.error);
 }
 
-async function performRemote(
+function performRemote(
   run: Run,
   call: Call,
   retry: ErasedRemote["retry"],
   once: (attempt: number) => Awaitable<Try<unknown>>,
-): Promise<void> {
+): Awaitable<unknown> {
   const store = (tried: Try<unknown>): Try<StoredValue> => storable(run, call, tried);
-  const tried = await attempting(run, call, forwardPlan(run, call, retry), (attempt) => mapMaybe(once(attempt), store));
-  if (tried.kind === "failed") return concludeFailure(run, call, tried);
-  if (tried.kind === "ok") return settle(run, call, tried);
+  const attempts = attempting(run, call, forwardPlan(run, call, retry), (attempt) => mapMaybe(once(attempt), store));
+  return mapMaybe(attempts, (tried) => {
+    if (tried.kind === "failed") return concludeFailure(run, call, tried);
+    return tried.kind === "ok" ? settle(run, call, tried) : undefined;
+  });
 }
 
 /** The value as it is stored and as replay will give it. A value that cannot be stored ends the attempts: its effect has happened. */
@@ -99,13 +102,9 @@ function storable(run: Run, call: Call, tried: Try<unknown>): Try<StoredValue> {
   }
 }
 
-async function settle(
-  run: Run,
-  call: Call,
-  tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>,
-): Promise<void> {
+function settle(run: Run, call: Call, tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>): Awaitable<unknown> {
   call.landed = tried.value;
-  if (run.isForward) await run.record(call, call.role, "done", tried.value.bytes, tried.attempt, tried.value);
+  return run.isForward ? run.record(call, call.role, "done", tried.value.bytes, tried.attempt, tried.value) : undefined;
 }
 
 // ── ctx.attempt ────────────────────────────────────────────────────────────────────────────────────────────────────

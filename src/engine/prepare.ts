@@ -2,13 +2,16 @@
 // anything is written.
 import { canonicalText } from "../core/codec.ts";
 import { type Duration, toMs } from "../core/duration.ts";
+import type { ValueFormat } from "../core/envelope.ts";
 import { OptionError } from "../core/errors.ts";
 import type { AnyJob } from "../core/job.ts";
 import { fingerprint, validateBusinessKey } from "../core/keys.ts";
 import { checkInteger } from "../core/options.ts";
+import type { Awaitable } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
 import { validateInput } from "../core/schema.ts";
 import type { NewExecution } from "../core/store.ts";
+import { mapMaybe } from "./attempts.ts";
 import type { Env } from "./env.ts";
 
 export interface Preparation {
@@ -17,21 +20,33 @@ export interface Preparation {
   readonly traceContext?: string | undefined;
   readonly actor: Actor;
   readonly parent?: { readonly id: string; readonly root: string } | undefined;
+  /** The worker that is to have it from the start, if it may be had; asked last, when nothing can fail any more. */
+  readonly claimFor?: ((job: string, version: number) => string | null) | undefined;
 }
 
 const maxAttributeBytes = 255;
 const maxAttributes = 20;
 
-/** The input as the job declares it (not parsed); a promise only where the schema gives one. */
-export async function prepare(env: Env, job: AnyJob, input: unknown, how: Preparation): Promise<NewExecution> {
-  const { settings } = env.registry.resolve(job);
+/** The input as the job declares it (not parsed); a promise only where the job has a schema. May throw at once. */
+export function prepare(env: Env, job: AnyJob, input: unknown, how: Preparation): Awaitable<NewExecution> {
   const stored = env.formats.input.store(input, "input");
-  const parsed = await parseInput(env, job, stored.value);
+  return mapMaybe(parseInput(env, job, stored.value), (parsed) => newExecution(env, job, stored, parsed, how));
+}
+
+function newExecution(
+  env: Env,
+  job: AnyJob,
+  stored: ReturnType<ValueFormat["store"]>,
+  parsed: unknown,
+  how: Preparation,
+): NewExecution {
+  const { settings } = env.registry.resolve(job);
   const { options } = job;
   const id = env.newId();
   const key = options.key === undefined ? null : validateBusinessKey(options.key(parsed), env.limits.maxKeyBytes);
   const group = typeof options.group === "function" ? options.group(parsed) : options.group;
   const { concurrency } = settings;
+  const delayMs = how.delay === undefined ? 0 : toMs(how.delay, "delay");
   return {
     id,
     namespace: env.namespace,
@@ -56,7 +71,7 @@ export async function prepare(env: Env, job: AnyJob, input: unknown, how: Prepar
           ? ""
           : validateBusinessKey(concurrency.key(parsed), env.limits.maxKeyBytes),
     blocking: concurrency?.strategy ?? null,
-    delayMs: how.delay === undefined ? 0 : toMs(how.delay, "delay"),
+    delayMs,
     timeoutMs: settings.timeoutMs,
     retainMs: settings.retainMs,
     keyRetainMs: settings.keyRetainMs,
@@ -65,14 +80,16 @@ export async function prepare(env: Env, job: AnyJob, input: unknown, how: Prepar
     traceContext: how.traceContext ?? null,
     attributes: options.attributes === undefined ? {} : checkAttributes(job.name, options.attributes(parsed)),
     actor: how.actor,
-    claimFor: null,
+    claimFor: delayMs === 0 && concurrency === null ? (how.claimFor?.(job.name, job.version) ?? null) : null,
   };
 }
 
 /** The schema's output. Throws INPUT_INVALID. */
-export async function parseInput(env: Env, job: AnyJob, input: unknown): Promise<unknown> {
-  const { input: schema } = job.options;
-  if (schema === undefined) return input;
+export function parseInput(env: Env, job: AnyJob, input: unknown): Awaitable<unknown> {
+  return job.options.input === undefined ? input : parseBy(job.options.input, env, job, input);
+}
+
+async function parseBy(schema: NonNullable<AnyJob["options"]["input"]>, env: Env, job: AnyJob, input: unknown) {
   const { settings } = env.registry.resolve(job);
   const checked = await validateInput(schema, input, { what: `input of ${job.name}`, marks: settings.marks });
   if (!checked.ok) throw checked.error;

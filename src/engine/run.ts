@@ -25,7 +25,7 @@ import type { ResolvedRetry } from "../core/retry.ts";
 import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
 import { Activity } from "./activity.ts";
 import { afterThrow, finish } from "./after-function.ts";
-import type { AttemptSignal } from "./attempts.ts";
+import { type AttemptSignal, isThenable } from "./attempts.ts";
 import { type Ask, type Call, isEffectful } from "./calls.ts";
 import type { StartedChild } from "./children.ts";
 import { confirmBranches } from "./confirm.ts";
@@ -79,7 +79,6 @@ export class Run {
   readonly lease: Lease;
   readonly calls = new Map<string, Call>();
   readonly ledger: Ledger;
-  readonly waits: Waits;
   /** The attempts that run now; told when the run is given up. */
   readonly inFlight = new Set<AttemptSignal>();
   readonly retry: ResolvedRetry;
@@ -99,7 +98,8 @@ export class Run {
   #abort: AbortController | undefined;
   readonly #deliveries: Deliveries;
   readonly #activity: Activity;
-  readonly #progress: Progress;
+  #waits: Waits | undefined;
+  #progress: Progress | undefined;
   #isDead = false;
   #isReplaying: boolean;
   #hasDeliveredLive = false;
@@ -126,8 +126,6 @@ export class Run {
     this.ledger = new Ledger(loaded);
     this.#deliveries = new Deliveries(env.clock);
     this.#activity = new Activity(env.clock);
-    this.#progress = new Progress(env.clock, (progress) => this.#writeProgress(progress));
-    this.waits = new Waits(this);
     this.#isReplaying = claimed.token > 1;
   }
 
@@ -143,6 +141,11 @@ export class Run {
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     return this.#abort.signal;
+  }
+  /** Most executions wait for nothing. */
+  get waits(): Waits {
+    this.#waits ??= new Waits(this);
+    return this.#waits;
   }
   get hasFunctionEnded(): boolean {
     return this.#returned !== undefined || this.#threw !== undefined;
@@ -166,8 +169,8 @@ export class Run {
       const raw = this.env.formats.input.decode(this.claimed.input);
       if (this.definition.settings.marks.paths.length > 0)
         this.scrub = createScrubber(this.definition.settings.marks, raw);
-      this.input =
-        this.definition.job.options.input === undefined ? raw : await parseInput(this.env, this.definition.job, raw);
+      const parsed = parseInput(this.env, this.definition.job, raw);
+      this.input = isThenable(parsed) ? await parsed : parsed;
     } catch (error) {
       return this.park({
         code: isCodedError(error) ? error.code : "INPUT_INVALID",
@@ -244,7 +247,7 @@ export class Run {
   #silence(): void {
     this.#isDead = true;
     this.#deliveries.stop();
-    this.waits.stop();
+    this.#waits?.stop();
     this.#deadline.stop();
     if (this.#abort !== undefined || this.inFlight.size > 0) {
       const error = new LeaseLostError(this.id, this.lease.token);
@@ -284,10 +287,17 @@ export class Run {
       if (this.#returned !== undefined) this.#afterFunction();
       this.considerSuspending();
     };
-    perform(this, call).then(over, (error: unknown) => {
+    const broken = (error: unknown): void => {
       this.fail(error);
       over();
-    });
+    };
+    try {
+      const work = perform(this, call);
+      if (isThenable(work)) work.then(over, broken);
+      else over();
+    } catch (error) {
+      broken(error);
+    }
   }
 
   /** Something that is neither the user's nor the store's answer went wrong: a bug, or a value that the database refuses. */
@@ -493,8 +503,8 @@ export class Run {
 
   /** If nothing moves but time and messages, and not soon, gives the execution up until then. */
   considerSuspending(): void {
-    if (this.#isConsidering || this.#isDead || this.#isReplaying || !this.#activity.isIdle || !this.waits.isLong)
-      return;
+    if (this.#waits === undefined || this.#isConsidering || this.#isDead || this.#isReplaying) return;
+    if (!this.#activity.isIdle || !this.#waits.isLong) return;
     this.#isConsidering = true;
     // Lingers a moment: a quick child or signal is met in memory, without a replay.
     this.env.clock.after(lingerMs, () => {
@@ -557,7 +567,9 @@ export class Run {
   }
 
   progress(fraction: number, note: string | null): void {
-    if (!this.#isReplaying && !this.#isDead) this.#progress.show(fraction, note === null ? null : this.scrub(note));
+    if (this.#isReplaying || this.#isDead) return;
+    this.#progress ??= new Progress(this.env.clock, (shown) => this.#writeProgress(shown));
+    this.#progress.show(fraction, note === null ? null : this.scrub(note));
   }
 
   #writeProgress(progress: NonNullable<Write["progress"]>): void {

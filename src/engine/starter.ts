@@ -52,31 +52,27 @@ export class Starter {
   async start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
     checkOptions(options, startKeys, "start");
     await this.#session.open();
-    const { delay, priority, traceContext } = options;
-    const execution = await prepare(this.#session.env, job, input, {
-      delay,
-      priority,
-      traceContext,
-      actor: options.actor ?? defaultActor,
-    });
+    const { delay, priority, traceContext, actor = defaultActor } = options;
+    const claimFor = options.in === undefined ? this.#reserve : undefined;
+    const execution = await prepare(this.#session.env, job, input, { delay, priority, traceContext, actor, claimFor });
     const outcome =
       options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
     return this.#answer<R, Tx>(job, execution, outcome, options);
   }
 
+  readonly #reserve = (job: string, version: number): string | null =>
+    this.#session.isRunning ? this.#session.worker.reserve(job, version) : null;
+
+  /** Gives back the room that was reserved for it: from here on it is held, or somebody else's. */
   async #startHere(execution: NewExecution): Promise<StartOutcome> {
-    const mayClaim = this.#session.isRunning && execution.delayMs === 0 && execution.concurrencyKey === null;
-    const worker = mayClaim ? this.#session.worker.reserve(execution.job, execution.version) : null;
     try {
-      const outcome = await this.#session.env.journal.start(
-        worker === null ? execution : { ...execution, claimFor: worker },
-      );
+      const outcome = await this.#session.env.journal.start(execution);
       if (outcome.kind === "started" && outcome.status === "running")
         this.#session.worker.run(claimedAtStart(execution, outcome));
       else if (outcome.kind === "started") this.#session.announce();
       return outcome;
     } finally {
-      if (worker !== null) this.#session.worker.unreserve();
+      if (execution.claimFor !== null) this.#session.worker.unreserve();
     }
   }
 
@@ -113,7 +109,8 @@ export class Starter {
       const hasFailed = isTerminal(status) && status !== "completed";
       if (options.ifExists !== "restart-failed" || !hasFailed || tries >= maxRestartTries)
         return this.#handles.handle<R>(id, round, false);
-      const next = { ...execution, replacesRound: round };
+      const claimFor = execution.claimFor === null ? null : this.#reserve(execution.job, execution.version);
+      const next = { ...execution, replacesRound: round, claimFor };
       outcome = options.in === undefined ? await this.#startHere(next) : await this.#startIn(options.in, next);
     }
     return this.#handles.handle<R>(outcome.id, outcome.round, true);

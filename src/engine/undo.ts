@@ -129,7 +129,7 @@ function undoRemote(
   timeout: Parameters<typeof timeoutOf>[1],
   retry: Parameters<typeof resolveRetry>[0],
   within: Parameters<typeof toMs>[0] | undefined,
-): Promise<Tried<Undone>> {
+): Awaitable<Tried<Undone>> {
   const known = knownResult(run, call);
   return attempting(
     run,
@@ -221,6 +221,6 @@ async function undoStart(run: Run, call: Call): Promise<Tried<Undone>> {
   if (found === undefined) return { kind: "void" };
   if (found.ending === undefined || isTerminal(found.ending.status)) return { kind: "ok", value: "ran", attempt: 1 };
   if (asked.kind === "refused") return nothing;
-  await run.env.engagements.wait(found.id, false).ending;
+  await run.env.engagements.wait(found.id, false);
   return run.isDead ? { kind: "void" } : { kind: "ok", value: "ran", attempt: 1 };
 }

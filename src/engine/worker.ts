@@ -156,6 +156,7 @@ export class Worker implements RunHost {
   released(run: Run, release: Release): void {
     if (this.#held.get(run.id) === run) this.#held.delete(run.id);
     if (release.kind === "suspended" && release.wakeInMs !== null) this.#wakeAt(release.wakeInMs);
+    if (release.kind !== "ended") this.#env.engagements.released(run.id);
     // What one flush releases is claimed anew in one go.
     if (this.#mayHaveWork && this.#wakeClaimer !== undefined && !this.#isWakeScheduled) {
       this.#isWakeScheduled = true;
