@@ -1,0 +1,18 @@
+// makegood itself, on either store: the cases of all suites.
+import { readFileSync } from "node:fs";
+import type { Contender } from "./contender.ts";
+import { concurrency } from "./store.ts";
+import { suites } from "./suites.ts";
+
+export const contenders: readonly Contender[] = (["postgres", "sqlite"] as const).map((needs) => ({
+  name: "makegood",
+  needs,
+  settings: `concurrency ${concurrency}`,
+  versions: () => ({ makegood: ownVersion() }),
+  cases: Object.fromEntries(suites.flatMap(({ name, cases }) => cases.map(({ id, ours }) => [`${name}/${id}`, ours]))),
+}));
+
+function ownVersion(): string {
+  const manifest = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string }).version;
+}

@@ -1,0 +1,170 @@
+// Where samples are taken: the servers, and a fresh place on them for each sample.
+
+import { totalmem } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { makeFolder, removeFolder } from "../test/services/guarded.ts";
+import { createDatabase, postgresService, startPostgres } from "../test/services/postgres.ts";
+import { redisService, startRedis } from "../test/services/redis.ts";
+import { findPrivateService } from "../test/services/service.ts";
+import { UsageError } from "./arguments.ts";
+import type { Contender, Place } from "./contender.ts";
+
+/** A place for one sample, which nobody used before. */
+export interface FreshPlace {
+  readonly place: Place;
+  readonly serverPid: number | null;
+  /** Removes all that the sample left. */
+  release(): Promise<void>;
+}
+
+export interface PlaceSource {
+  /** The database and its settings, in one line. */
+  readonly settings: string;
+  fresh(): Promise<FreshPlace>;
+  close(): Promise<void>;
+}
+
+export type PlaceKind = "postgres" | "sqlite" | "folder" | "redis always" | "redis everysec";
+
+export function placeKindOf({ needs, appendFsync }: Pick<Contender, "needs" | "appendFsync">): PlaceKind {
+  return needs === "redis" ? `redis ${appendFsync ?? "always"}` : needs;
+}
+
+/** Why places of this kind cannot be had on this machine; null if they can. */
+export function whyMissing(kind: PlaceKind, postgresUrl: string | null): string | null {
+  switch (kind) {
+    case "postgres": {
+      if (postgresUrl !== null) return null;
+      const found = findPrivateService(postgresService);
+      return found.kind === "missing" ? `${found.reason}, or give --store postgres://…` : null;
+    }
+    case "redis always":
+    case "redis everysec": {
+      const found = findPrivateService(redisService);
+      return found.kind === "missing" ? found.reason : null;
+    }
+    case "sqlite":
+    case "folder":
+      return null;
+  }
+}
+
+export async function openPlaces(kind: PlaceKind, postgresUrl: string | null): Promise<PlaceSource> {
+  switch (kind) {
+    case "postgres":
+      return openPostgresPlaces(postgresUrl);
+    case "redis always":
+      return redisPlaces("always");
+    case "redis everysec":
+      return redisPlaces("everysec");
+    case "sqlite":
+      return {
+        settings: `SQLite ${process.versions.sqlite}: WAL, synchronous=FULL`,
+        fresh: async () => {
+          const folder = await makeFolder("makegood-bench-", null);
+          return {
+            place: { url: join(folder, "bench.db"), folder },
+            serverPid: null,
+            release: () => removeFolder(folder),
+          };
+        },
+        close: nothingToClose,
+      };
+    case "folder":
+      return { settings: "", fresh: freshFolder, close: nothingToClose };
+  }
+}
+
+const nothingToClose = (): Promise<void> => Promise.resolve();
+
+async function freshFolder(): Promise<FreshPlace> {
+  const folder = await makeFolder("makegood-bench-", null);
+  return { place: { url: folder, folder }, serverPid: null, release: () => removeFolder(folder) };
+}
+
+// ── PostgreSQL ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const mib = 2 ** 20;
+
+/** One server for all: a database of its own for each sample, begun right after a checkpoint. */
+async function openPostgresPlaces(givenUrl: string | null): Promise<PlaceSource> {
+  const server = givenUrl === null ? await startPostgres({ settings: serverSettings() }) : null;
+  const url = givenUrl ?? server?.url ?? "";
+  return {
+    settings: await describePostgres(url),
+    async fresh() {
+      const database = await createDatabase(url);
+      await query(url, "CHECKPOINT");
+      const folder = await makeFolder("makegood-bench-", null);
+      return {
+        place: { url: database.url, folder },
+        serverPid: server?.pid ?? null,
+        async release() {
+          await database.drop();
+          await removeFolder(folder);
+        },
+      };
+    },
+    async close() {
+      await server?.close();
+    },
+  };
+}
+
+/** As an administrator would set them on a machine that the database shares with one application. */
+function serverSettings(): Readonly<Record<string, string>> {
+  const sharedMib = Math.min(2_048, Math.floor(totalmem() / mib / 8));
+  return { shared_buffers: `${sharedMib}MB`, max_wal_size: "8GB", checkpoint_timeout: "15min" };
+}
+
+const shownSettings = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"] as const;
+const durableSettings: readonly string[] = ["fsync", "synchronous_commit", "full_page_writes"];
+
+async function describePostgres(url: string): Promise<string> {
+  try {
+    const [version] = await query(url, "SHOW server_version");
+    const values = await Promise.all(shownSettings.map(async (name) => [name, (await query(url, `SHOW ${name}`))[0]]));
+    const isDurable = values.every(([name, value]) => !durableSettings.includes(String(name)) || value !== "off");
+    const warning = isDurable ? "" : "; NOT DURABLE, so not to be compared";
+    return `PostgreSQL ${version}: ${values.map((it) => it.join("=")).join(", ")}${warning}`;
+  } catch (error) {
+    throw new UsageError(
+      `Expected PostgreSQL to answer at --store, found: ${error instanceof Error ? error.message : String(error)}; check address, role and password.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The first column. */
+async function query(url: string, sql: string): Promise<readonly unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query({ text: sql, rowMode: "array" })).rows.map(([first]) => first);
+  } finally {
+    await client.end();
+  }
+}
+
+// ── Redis ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A server of its own for each sample: it starts in a moment, and what others wrote can weigh on nobody. */
+function redisPlaces(appendfsync: "always" | "everysec"): PlaceSource {
+  return {
+    settings: `Redis: appendonly=yes, appendfsync=${appendfsync}, no snapshots`,
+    async fresh() {
+      const server = await startRedis({ settings: { appendfsync } });
+      const folder = await makeFolder("makegood-bench-", null);
+      return {
+        place: { url: server.url, folder },
+        serverPid: server.pid,
+        async release() {
+          await server.close();
+          await removeFolder(folder);
+        },
+      };
+    },
+    close: nothingToClose,
+  };
+}
