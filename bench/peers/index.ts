@@ -9,7 +9,7 @@ export interface Peer {
   readonly load: () => Promise<readonly Contender[]>;
 }
 
-export const peers: readonly Peer[] = ["bullmq", "graphile-worker"].map((id) => ({
+export const peers: readonly Peer[] = ["bullmq", "graphile-worker", "dbos", "dbos-4"].map((id) => ({
   id,
   load: () => load(id),
 }));

@@ -118,12 +118,13 @@ export function expectEqual(what: string, found: unknown, expected: unknown): vo
 }
 
 /** As installed, by package name. */
-export function versionsOf(...names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, versionOf(name)]));
+export function versionsOf(...folders: readonly string[]): Record<string, string> {
+  return Object.fromEntries(folders.map(nameAndVersion));
 }
 
-function versionOf(name: string): string {
-  const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url);
-  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string };
-  return version;
+/** A package's folder has another name than the package where two versions of it are installed. */
+function nameAndVersion(folder: string): readonly [string, string] {
+  const manifest = readFileSync(new URL(`../node_modules/${folder}/package.json`, import.meta.url), "utf8");
+  const { name, version } = JSON.parse(manifest) as { readonly name: string; readonly version: string };
+  return [name, version];
 }
