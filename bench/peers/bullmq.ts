@@ -1,9 +1,10 @@
 // BullMQ on Redis. A job counts as done when the worker has moved it to the completed ones (event `completed`).
 import { type JobsOptions, Queue, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
+import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
-import { atMost, countdown, expectEqual, inFlight, pickUps, rateAt, versionsOf } from "./sampling.ts";
+import { atMost, countdown, inFlight, pickUps, rateAt, versionsOf } from "./sampling.ts";
 
 type Fsync = "always" | "everysec";
 type WorkerSettings = Pick<WorkerOptions, "concurrency" | "removeOnComplete">;

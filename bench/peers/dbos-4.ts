@@ -4,8 +4,9 @@
 import { DBOS, type DBOSConfig } from "@dbos-inc/dbos-sdk";
 import { PostgresDataSource } from "@dbos-inc/postgres-datasource";
 import { Pool } from "pg";
+import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
-import { atMost, expectEqual, inFlight, rateAt, versionsOf } from "./sampling.ts";
+import { atMost, inFlight, rateAt, versionsOf } from "./sampling.ts";
 
 interface Setting {
   readonly config: Pick<DBOSConfig, "systemDatabasePoolSize">;

@@ -2,19 +2,10 @@
 // A workflow counts when its caller has the result. Steps that are transactions: dbos-4.ts.
 import { DBOS, type DBOSConfig } from "dbos-sdk-5";
 import { Pool } from "pg";
+import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
-import {
-  atMost,
-  countdown,
-  expectEqual,
-  inFlight,
-  latencyAlone,
-  pickUps,
-  rateAt,
-  until,
-  versionsOf,
-} from "./sampling.ts";
+import { atMost, countdown, inFlight, latencyAlone, pickUps, rateAt, until, versionsOf } from "./sampling.ts";
 
 interface Setting {
   readonly config: Pick<DBOSConfig, "systemDatabasePoolSize">;

@@ -1,9 +1,10 @@
 // Graphile Worker on PostgreSQL. A job counts as done when its row is deleted.
 import { Logger, makeWorkerUtils, type Runner, run, type WorkerUtils } from "graphile-worker";
 import { Pool } from "pg";
+import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
-import { atMost, countdown, expectEqual, inFlight, pickUps, rateAt, until, versionsOf } from "./sampling.ts";
+import { atMost, countdown, inFlight, pickUps, rateAt, until, versionsOf } from "./sampling.ts";
 
 interface Setting {
   readonly worker: GraphileConfig.WorkerOptions;

@@ -113,10 +113,6 @@ export function atMost(options: CaseOptions, limit: number): CaseOptions {
   return { count: Math.min(options.count, limit), warmUp: Math.min(options.warmUp, Math.ceil(limit / 5)) };
 }
 
-export function expectEqual(what: string, found: unknown, expected: unknown): void {
-  if (found !== expected) throw new Error(`Expected ${what} to be ${String(expected)}, found ${String(found)}.`);
-}
-
 /** As installed, by package name. */
 export function versionsOf(...folders: readonly string[]): Record<string, string> {
   return Object.fromEntries(folders.map(nameAndVersion));
