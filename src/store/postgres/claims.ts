@@ -9,14 +9,14 @@ import { bytesOrNull, int, intOrNull, numberArray, text, textArray, textOrNull }
 type Claim = Parameters<ExecutionStore["claim"]>[0];
 type Rescue = Parameters<ExecutionStore["rescue"]>[0];
 
-/** What is returned of guard row `e`, with `now`. The payload never changes, so it may be joined from an older snapshot. */
+/** What is returned of guard row `e`; with `t` for its result, what is answered. */
 const takenSql = `
   e.id, e.job, e.version, e.key, e.round, e.status, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent,
-  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at`;
+  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at, COALESCE(e.root, e.id) AS root, e.trace_context, e.input`;
 const shownSql = `
   t.id::text AS id, t.job, t.version, t.key, t.round, t.token, t.phase, t.reason, t.cancel, t.inbox, t.priority, t."group",
   t.parent::text AS parent, t.holds_slot::integer AS holds_slot, t.created_at, t.deadline_at, t.deadline_at - c.now AS deadline_in_ms,
-  p.root::text AS root, p.trace_context, p.input`;
+  t.root::text AS root, t.trace_context, t.input`;
 
 // Index execution_ready, one walk for each (job, version), each no further than the limit. Locked rows are passed over, so
 // that two claims never wait for each other nor take the same; a row changed since the snapshot is compared anew.
@@ -40,7 +40,7 @@ taken AS (
     FROM pick k WHERE e.id = k.id
   RETURNING ${takenSql}, k.wake_at)
 SELECT ${shownSql}
-  FROM taken t JOIN makegood.payload p ON p.execution_id = t.id, clock c
+  FROM taken t, clock c
  ORDER BY t.priority, t.wake_at`;
 
 export async function claim(
@@ -89,7 +89,7 @@ opened AS (
   INSERT INTO makegood.incident (id, namespace, execution_id, code, opened_at)
   SELECT makegood.new_id(), t.namespace, t.id, 'NO_PROGRESS', c.now FROM taken t, clock c WHERE t.status = 'parked')
 SELECT t.status, ${shownSql}
-  FROM taken t JOIN makegood.payload p ON p.execution_id = t.id, clock c
+  FROM taken t, clock c
  ORDER BY t.priority, t.created_at`;
 
 export async function rescue(connections: Connections, request: Rescue): ReturnType<ExecutionStore["rescue"]> {
@@ -114,7 +114,7 @@ taken AS (
    WHERE e.id = o.id AND e.token = o.token AND e.worker = $1::uuid AND e.status = 'running'
   RETURNING ${takenSql})
 SELECT ${shownSql}
-  FROM taken t JOIN makegood.payload p ON p.execution_id = t.id, clock c`;
+  FROM taken t, clock c`;
 
 export async function adopt(
   connections: Connections,

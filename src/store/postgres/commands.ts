@@ -141,10 +141,11 @@ function* settle({ id, as, result, error, actor, note }: Command<"settle">): Scr
   // A person's word replaces what the decision to confirm had written. What was undone before is still counted.
   yield {
     sql: `
-      INSERT INTO makegood.outcome (execution_id, result, error, undone_count)
-      SELECT $1::uuid, $2::bytea, $3::bytea, count(*) FROM makegood.journal j
-       WHERE j.execution_id = $1::uuid AND j.role IN ('compensation', 'cancel') AND j.state = 'done'
-      ON CONFLICT (execution_id) DO UPDATE SET result = excluded.result, error = excluded.error, undone_count = excluded.undone_count`,
+      UPDATE makegood.execution e
+         SET result = $2::bytea, error = $3::bytea,
+             undone_count = (SELECT count(*) FROM makegood.journal j
+                              WHERE j.execution_id = e.id AND j.role IN ('compensation', 'cancel') AND j.state = 'done')
+       WHERE e.id = $1::uuid`,
     parameters: [id, result, error],
   };
   yield* audit(textArray([id]), "settle", actor, note);

@@ -1,12 +1,13 @@
 // What the store takes of both processes' CPU, without the engine: three-step jobs and sagas in the flushes that the engine
 // makes at 256 at a time (two in flight, executions at every stage side by side), and jobs without steps.
 //
-//   node src/store/postgres/commit-speed.bench.ts postgres://… [EXECUTIONS]
+//   node src/store/postgres/commit-speed.bench.ts postgres://… [EXECUTIONS] [steps,sagas,enqueue,process]
 //
 // The server's CPU is that of all its processes, read from /proc; it must run on this machine.
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import pg from "pg";
+import { InvariantError } from "../../core/errors.ts";
 import { uuidV7 } from "../../core/ids.ts";
 import type { JournalRow } from "../../core/journal.ts";
 import type { NewExecution, Store, Write } from "../../core/store.ts";
@@ -114,7 +115,7 @@ async function runStages(store: Store, worker: string, stages: readonly Stage[],
         }
       }
       const outcomes = await store.executions.commit(starts, writes);
-      if (outcomes.writes.some(({ kind }) => kind !== "done")) throw new TypeError("a write did not land");
+      if (outcomes.writes.some(({ kind }) => kind !== "done")) throw new InvariantError("Expected every write to land");
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
@@ -132,7 +133,7 @@ async function enqueue(store: Store, total: number): Promise<void> {
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
-async function process_(store: Store, worker: string): Promise<void> {
+async function work(store: Store, worker: string): Promise<void> {
   const jobs = [{ job: "place-order", version: 1 }];
   const claim = () => store.executions.claim({ namespace, worker, jobs, limit: claimCount });
   let next = claim();
@@ -153,13 +154,16 @@ async function process_(store: Store, worker: string): Promise<void> {
 /** µs of CPU by all processes of the server, ended ones too. */
 function serverCpu(postmaster: number): number {
   const stat = (pid: string | number): readonly string[] =>
-    readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+    readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
   const [own, ended] = [stat(postmaster), 10_000];
   let total = (Number(own[13]) + Number(own[14])) * ended;
   for (const pid of readdirSync("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
     try {
-      if (Number(stat(pid)[1]) === postmaster) total += Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1_000;
+      if (Number(stat(pid)[1]) === postmaster)
+        total += Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1_000;
     } catch {
       // It ended meanwhile.
     }
@@ -167,15 +171,26 @@ function serverCpu(postmaster: number): number {
   return total;
 }
 
-async function measure(name: string, count: number, postmaster: number, client: pg.Client, work: () => Promise<void>): Promise<void> {
-  const wal = async () => Number((await client.query("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS bytes")).rows[0].bytes);
+async function measure(
+  name: string,
+  count: number,
+  postmaster: number,
+  client: pg.Client,
+  run: () => Promise<void>,
+): Promise<void> {
+  const wal = async () =>
+    Number((await client.query("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS bytes")).rows[0].bytes);
   const before = { at: performance.now(), node: process.cpuUsage(), server: serverCpu(postmaster), wal: await wal() };
-  await work();
+  await run();
   const seconds = (performance.now() - before.at) / 1_000;
   const node = process.cpuUsage(before.node);
   const each = (total: number): string => (total / count).toFixed(1);
   console.log(
-    `${name.padEnd(12)} ${Math.round(count / seconds).toString().padStart(7)}/s  server ${each(serverCpu(postmaster) - before.server)} µs  Node ${each(node.user + node.system)} µs  WAL ${each((await wal()) - before.wal)} bytes`,
+    `${name.padEnd(12)} ${Math.round(count / seconds)
+      .toString()
+      .padStart(
+        7,
+      )}/s  server ${each(serverCpu(postmaster) - before.server)} µs  Node ${each(node.user + node.system)} µs  WAL ${each((await wal()) - before.wal)} bytes`,
   );
 }
 
@@ -185,7 +200,11 @@ const wanted = (process.argv[4] ?? "steps,sagas,enqueue,process").split(",");
 const client = new pg.Client({ connectionString: url });
 await client.connect();
 const { rows } = await client.query("SELECT pg_backend_pid() AS pid");
-const postmaster = Number(readFileSync(`/proc/${rows[0].pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1]);
+const postmaster = Number(
+  readFileSync(`/proc/${rows[0].pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ")[1],
+);
 const store = await postgresFromUrl(url, { migrate: true });
 await store.open();
 const worker = newId();
@@ -195,7 +214,7 @@ const suites: Record<string, () => Promise<void>> = {
   steps: () => runStages(store, worker, threeSteps, total),
   sagas: () => runStages(store, worker, saga, total),
   enqueue: () => enqueue(store, total),
-  process: () => process_(store, worker),
+  process: () => work(store, worker),
 };
 for (const name of wanted) await measure(name, total, postmaster, client, suites[name] ?? (async () => undefined));
 await store.close();

@@ -74,8 +74,8 @@ async function wakeDue(
 function* seekWhenDue(id: string): Script<boolean> {
   const [found] = yield {
     sql: `
-      SELECT e.namespace, e.job, e.concurrency_key, e.blocking, p.actor
-        FROM makegood.execution e JOIN makegood.payload p ON p.execution_id = e.id WHERE e.id = $1::uuid`,
+      SELECT e.namespace, e.job, e.concurrency_key, e.blocking, e.actor
+        FROM makegood.execution e WHERE e.id = $1::uuid`,
     parameters: [id],
   };
   if (found === undefined) return false;
@@ -110,7 +110,7 @@ function* seekWhenDue(id: string): Script<boolean> {
   return standing === "held";
 }
 
-/** Who started it, as payload.actor has it: `kind:id`. */
+/** Who started it, as execution.actor has it: `kind:id`. */
 function starterOf(found: unknown) {
   const [kind = "system", ...id] = text(found).split(":");
   return { kind: kind as "system", id: id.join(":") };
@@ -168,8 +168,6 @@ key_kept AS (
   UPDATE makegood.execution_key k SET status = g.status, prune_at = c.now + k.retain_ms
     FROM gone g, clock c
    WHERE k.namespace = g.namespace AND k.job = g.job AND k.key = g.key AND k.execution_id = g.id),
-payload_gone AS (DELETE FROM makegood.payload x USING gone g WHERE x.execution_id = g.id),
-outcome_gone AS (DELETE FROM makegood.outcome x USING gone g WHERE x.execution_id = g.id),
 journal_gone AS (DELETE FROM makegood.journal x USING gone g WHERE x.execution_id = g.id),
 attempt_gone AS (DELETE FROM makegood.attempt x USING gone g WHERE x.execution_id = g.id),
 signal_gone AS (DELETE FROM makegood.signal x USING gone g WHERE x.execution_id = g.id),

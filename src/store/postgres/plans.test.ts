@@ -59,9 +59,9 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
     const scene = new Scene(open.store);
     const worker = await scene.worker();
     await open.pool.query(
-      `INSERT INTO makegood.execution (id, namespace, job, version, status, worker, wake_at, priority, created_at, retain_ms)
+      `INSERT INTO makegood.execution (id, namespace, job, version, status, worker, wake_at, priority, created_at, retain_ms, actor)
        SELECT gen_random_uuid(), $1, 'job-' || n % 3, 1, (ARRAY['completed', 'waiting', 'ready', 'running'])[1 + n % 4],
-              CASE WHEN n % 4 = 3 THEN $2::uuid END, CASE WHEN n % 4 IN (1, 2) THEN n END, n % 10, 0, 0
+              CASE WHEN n % 4 = 3 THEN $2::uuid END, CASE WHEN n % 4 IN (1, 2) THEN n END, n % 10, 0, 0, 'user:test'
          FROM generate_series(1, $3::integer) n`,
       [scene.namespace, worker.id, rowCount],
     );

@@ -11,17 +11,14 @@ import { bytesOrNull, int, intOrNull, text, textArray, textOrNull } from "./valu
 const executionSql = `
 SELECT e.id::text AS id, e.namespace, e.job, e.version, e.key, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker::text AS worker,
        e.priority, e."group", e.concurrency_key, e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent::text AS parent,
-       p.root::text AS root, p.trace_context, COALESCE(o.undone_count, 0) AS undone_count, g.fraction, g.note
+       COALESCE(e.root, e.id)::text AS root, e.trace_context, COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
   FROM makegood.execution e
-  JOIN makegood.payload p ON p.execution_id = e.id
-  LEFT JOIN makegood.outcome o ON o.execution_id = e.id
   LEFT JOIN makegood.progress g ON g.execution_id = e.id`;
 
 // Primary keys; the newest incident still open by index incident_execution.
 const outcomesSql = `
-SELECT e.id::text AS id, e.status, e.phase, e.reason, COALESCE(o.undone_count, 0) AS undone_count, o.result, o.error, i.id::text AS incident_id
+SELECT e.id::text AS id, e.status, e.phase, e.reason, COALESCE(e.undone_count, 0) AS undone_count, e.result, e.error, i.id::text AS incident_id
   FROM makegood.execution e
-  LEFT JOIN makegood.outcome o ON o.execution_id = e.id
   LEFT JOIN LATERAL (
        SELECT i.id FROM makegood.incident i WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) i ON true
  WHERE e.id = ANY($1::uuid[])`;
@@ -77,7 +74,7 @@ export function readStore(connections: Connections): ReadStore {
 
     async input(id) {
       if (!isUuid(id)) return null;
-      const [row] = await read(`SELECT p.input FROM makegood.payload p WHERE p.execution_id = $1::uuid`, id);
+      const [row] = await read(`SELECT e.input FROM makegood.execution e WHERE e.id = $1::uuid`, id);
       return bytesOrNull(row?.input);
     },
 

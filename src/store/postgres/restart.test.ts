@@ -70,7 +70,7 @@ describeWithOwnPostgres("a restart of the server", (server) => {
       for (const { id, isCompleted } of acknowledged)
         expect(outcomes.get(id)?.status).toBe(isCompleted ? "completed" : "running");
       const { rows } = await open.pool.query(
-        "SELECT count(*)::integer AS count FROM makegood.execution e WHERE namespace = $1 AND NOT EXISTS (SELECT FROM makegood.payload p WHERE p.execution_id = e.id)",
+        "SELECT count(*)::integer AS count FROM makegood.execution e WHERE namespace = $1 AND status = 'completed' AND (SELECT count(*) FROM makegood.journal j WHERE j.execution_id = e.id) <> 3",
         [scene.namespace],
       );
       expect(rows[0].count).toBe(0);

@@ -107,18 +107,17 @@ owner AS MATERIALIZED (
   SELECT w.id FROM makegood.worker w, clock WHERE w.id = $21::uuid AND w.lease_until > clock.now),
 born AS (
   INSERT INTO makegood.execution (id, namespace, job, version, key, round, status, token, worker, wake_at, priority, "group",
-    concurrency_key, blocking, slot, parent, created_at, deadline_at, ended_at, retain_ms, prune_at)
+    concurrency_key, blocking, slot, parent, created_at, deadline_at, ended_at, retain_ms, prune_at,
+    input, root, trace_context, actor)
   SELECT $1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::integer,
          CASE WHEN o.id IS NULL THEN $7::text ELSE 'running' END, CASE WHEN o.id IS NULL THEN 0 ELSE 1 END, o.id,
          CASE WHEN o.id IS NULL THEN clock.now + $8::bigint END, $9::smallint, $10::text, $11::text, $12::text, $13::text, $14::uuid,
          clock.now, clock.now + $15::bigint + $16::bigint,
-         CASE WHEN $7::text = 'discarded' THEN clock.now END, $17::bigint, CASE WHEN $7::text = 'discarded' THEN clock.now + $17::bigint END
+         CASE WHEN $7::text = 'discarded' THEN clock.now END, $17::bigint, CASE WHEN $7::text = 'discarded' THEN clock.now + $17::bigint END,
+         $18::bytea, NULLIF($19::uuid, $1::uuid), $20::text, $22::text
     FROM clock LEFT JOIN owner o ON true
   ON CONFLICT (id) DO NOTHING
   RETURNING id, status, token, created_at, deadline_at),
-paid AS (
-  INSERT INTO makegood.payload (execution_id, input, root, trace_context, actor)
-  SELECT b.id, $18::bytea, $19::uuid, $20::text, $22::text FROM born b),
 tagged AS (
   INSERT INTO makegood.search_attribute (execution_id, namespace, name, value)
   SELECT b.id, $2::text, a.key, a.value FROM born b, jsonb_each_text($23::text::jsonb) a)

@@ -12,6 +12,7 @@ import {
   text,
   textArray,
   textOrNull,
+  uuidArray,
 } from "./values.ts";
 
 describeWithPostgres("lists as one parameter", (database) => {
@@ -67,6 +68,23 @@ describeWithPostgres("lists as one parameter", (database) => {
       { numRuns: 60 },
     );
   });
+
+  it("ids arrive as they are, in either case", async () => {
+    const ids = fc.uuid().chain((id) => fc.constantFrom(id, id.toUpperCase()));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(ids)), async (list) => {
+        expect(await sent("uuid", uuidArray(list))).toEqual(list.map((id) => id?.toLowerCase() ?? null));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it.each(["", "x", "0190b5a0-0000-7000-8000-00000000000g", "0190b5a0-0000-7000-8000-0000000000000", "é".repeat(36)])(
+    "%j is no id, and is refused as the server would",
+    (id) => {
+      expect(() => uuidArray([id])).toThrow(expect.objectContaining({ code: "STORE_POISON" }));
+    },
+  );
 });
 
 describe("values back from a client", () => {

@@ -1,9 +1,8 @@
 // What writes leave in which table: the rows as columns, and the statements that take many of them at once.
-import { isTerminal } from "../../core/execution.ts";
 import type { AttemptRow, JournalRow } from "../../core/journal.ts";
 import type { Incident, Write } from "../../core/store.ts";
 import { type Column, unnested } from "./columns.ts";
-import { ruleOf } from "./fence.ts";
+import { ruleOf, terminalSql } from "./fence.ts";
 
 type Transition = NonNullable<Write["transition"]>;
 interface Of<T> {
@@ -123,33 +122,9 @@ export const openIncidentsSql = `
   SELECT makegood.new_id(), e.namespace, e.id, i.code, i.step, i.error, makegood.now_ms()
     FROM (SELECT ${unnested(incidentColumns)}) i JOIN makegood.execution e ON e.id = i.execution_id`;
 
-// ── Outcome and guard row ──────────────────────────────────────────────────────────────────────────────────────────
+// ── Guard row ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type Outcome = NonNullable<Transition["outcome"]>;
-
-/** An outcome of nothing is no row. */
-export function outcomeOf({ transition }: Write): Outcome | undefined {
-  const outcome = transition?.outcome;
-  if (outcome === undefined) return undefined;
-  return outcome.result === null && outcome.error === null && outcome.undoneCount === 0 ? undefined : outcome;
-}
-export const outcomesOf = (writes: readonly Write[]): readonly Of<Outcome>[] =>
-  rowsOf(writes, (write) => oneOrNone(outcomeOf(write)));
-
-export const outcomeColumns: readonly Column<Of<Outcome>>[] = [
-  ["execution_id", "uuid", (outcome) => outcome.id],
-  ["result", "bytea", ({ row }) => row.result],
-  ["error", "bytea", ({ row }) => row.error],
-  ["undone_count", "integer", ({ row }) => row.undoneCount],
-];
-
-/** Written once, with the decision to confirm or with the end. */
-export const insertOutcomesSql = `
-  INSERT INTO makegood.outcome (execution_id, result, error, undone_count)
-  SELECT ${unnested(outcomeColumns)}
-  ON CONFLICT (execution_id) DO NOTHING`;
-
-/** What a transition does to the guard row. `ends`: 0 or 1. */
+/** What a transition does to the guard row. */
 export const moveColumns: readonly Column<Write>[] = [
   ["id", "uuid", (write) => write.lease.executionId],
   ["status", "text", (write) => ruleOf(write)?.status ?? null],
@@ -157,7 +132,9 @@ export const moveColumns: readonly Column<Write>[] = [
   // Only a turn has a reason; it is kept to the end.
   ["reason", "text", ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null)],
   ["wake_ms", "bigint", ({ transition }) => wakeInMs(transition)],
-  ["ends", "integer", (write) => Number(isTerminal(ruleOf(write)?.status ?? "running"))],
+  ["result", "bytea", ({ transition }) => transition?.outcome?.result ?? null],
+  ["error", "bytea", ({ transition }) => transition?.outcome?.error ?? null],
+  ["undone_count", "integer", ({ transition }) => transition?.outcome?.undoneCount || null],
 ];
 
 function wakeInMs(transition: Transition | undefined): number | null {
@@ -165,14 +142,19 @@ function wakeInMs(transition: Transition | undefined): number | null {
   return transition?.name === "suspend" ? (transition.wakeInMs ?? null) : null;
 }
 
-/** `m`: the move, `c.now`: the time. A change of phase keeps the owner; every other move leaves none. */
+/**
+ * `m`: the move, `c.now`: the time. A change of phase keeps the owner; every other move leaves none. The outcome is written
+ * once, with the decision to confirm or with the end.
+ */
 export const moveSql = `
          status = COALESCE(m.status, e.status), phase = COALESCE(m.phase, e.phase), reason = COALESCE(m.reason, e.reason),
          worker = CASE WHEN m.status IS NULL THEN e.worker END,
          wake_at = c.now + m.wake_ms,
-         slot = CASE WHEN m.ends = 1 THEN NULL ELSE e.slot END,
-         ended_at = CASE WHEN m.ends = 1 THEN c.now END,
-         prune_at = CASE WHEN m.ends = 1 THEN c.now + e.retain_ms END`;
+         slot = CASE WHEN m.status IN (${terminalSql}) THEN NULL ELSE e.slot END,
+         ended_at = CASE WHEN m.status IN (${terminalSql}) THEN c.now END,
+         prune_at = CASE WHEN m.status IN (${terminalSql}) THEN c.now + e.retain_ms END,
+         result = COALESCE(e.result, m.result), error = COALESCE(e.error, m.error),
+         undone_count = COALESCE(e.undone_count, m.undone_count)`;
 
 /** Primary key of execution. The rows are locked, and were compared with the fence. */
 export const moveAllSql = `

@@ -104,7 +104,6 @@ function* land(writes: readonly Write[]): Script<void> {
   yield* put(rows.takeSignalsSql, rows.takeColumns, rows.takesOf(writes));
   yield* put(rows.setProgressSql, rows.progressColumns, rows.progressOf(writes));
   yield* put(rows.openIncidentsSql, rows.incidentColumns, rows.incidentsOf(writes));
-  yield* put(rows.insertOutcomesSql, rows.outcomeColumns, rows.outcomesOf(writes));
   yield* put(
     rows.moveAllSql,
     rows.moveColumns,

@@ -5,7 +5,8 @@ import { phases, reasons, statuses } from "../../../core/execution.ts";
 import { roles, stepKinds } from "../../../core/journal.ts";
 import { blockingStrategies } from "../../../core/store.ts";
 
-const oneOf = (values: readonly string[]): string => values.map((value) => `'${value}'`).join(", ");
+/** As one constant: every statement that writes to a table reads its CHECKs anew, and a list of many takes it several µs. */
+const oneOf = (values: readonly string[]): string => `= ANY ('{${values.join(",")}}'::text[])`;
 
 export const name = "0001-initial";
 
@@ -17,59 +18,52 @@ CREATE FUNCTION makegood.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
 CREATE FUNCTION makegood.new_id() RETURNS uuid LANGUAGE sql VOLATILE
   AS $$ SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING substring(int8send(makegood.now_ms()) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
 
--- The guard row: narrow, locked by every fenced write. Payload, journal and outcome live elsewhere.
+-- The guard row, locked by every fenced write, with what was given at the start and what it ended with: docs/decisions/0013.
+-- What changes stands together, between what does not: an update within its page logs only what lies between the first and
+-- the last byte that differ. Hence also the fillfactor, which leaves each row room for a later version of it beside it.
 CREATE TABLE makegood.execution (
   id              uuid PRIMARY KEY,
-  namespace       text COLLATE "C" NOT NULL,
-  job             text COLLATE "C" NOT NULL,
   version         integer NOT NULL,
-  key             text COLLATE "C",                    -- business key; unique through execution_key
   round           integer NOT NULL DEFAULT 0,
-  status          text COLLATE "C" NOT NULL CHECK (status IN (${oneOf(statuses)})),
-  phase           text COLLATE "C" NOT NULL DEFAULT 'open' CHECK (phase IN (${oneOf(phases)})),
-  reason          text COLLATE "C" CHECK (reason IN (${oneOf(reasons)})),
-  cancel          text COLLATE "C" CHECK (cancel IN (${oneOf(reasons)})),
-  token           integer NOT NULL DEFAULT 0,          -- never falls, kept when terminal
-  worker          uuid,
-  wake_at         bigint,                              -- ready: since when; waiting: at the latest when; null: by a message only
-  inbox           integer NOT NULL DEFAULT 0,
+  created_at      bigint NOT NULL,
+  retain_ms       bigint NOT NULL,
   priority        smallint NOT NULL,
-  "group"         text COLLATE "C",
-  concurrency_key text COLLATE "C",
-  blocking        text COLLATE "C" CHECK (blocking IN (${oneOf(blockingStrategies)})),
-  slot            text COLLATE "C" CHECK (slot IN ('wanted', 'held')),
-  parent          uuid,
   crash_count     smallint NOT NULL DEFAULT 0,
   crash_seq       integer NOT NULL DEFAULT -1,
-  created_at      bigint NOT NULL,
-  deadline_at     bigint,
+  inbox           integer NOT NULL DEFAULT 0,
+  token           integer NOT NULL DEFAULT 0,          -- never falls, kept when terminal
+  status          text COLLATE "C" NOT NULL CHECK (status ${oneOf(statuses)}),
+  phase           text COLLATE "C" NOT NULL DEFAULT 'open' CHECK (phase ${oneOf(phases)}),
+  reason          text COLLATE "C" CHECK (reason ${oneOf(reasons)}),
+  cancel          text COLLATE "C" CHECK (cancel ${oneOf(reasons)}),
+  worker          uuid,
+  slot            text COLLATE "C" CHECK (slot ${oneOf(["wanted", "held"])}),
+  undone_count    integer,                             -- null: none
+  wake_at         bigint,                              -- ready: since when; waiting: at the latest when; null: by a message only
   ended_at        bigint,
-  retain_ms       bigint NOT NULL,
-  prune_at        bigint
-) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02); -- each claim and end leaves a dead row before the next claim
+  prune_at        bigint,
+  result          bytea,                               -- with error and undone_count written once, with the decision (confirm) or the end
+  error           bytea,
+  deadline_at     bigint,
+  parent          uuid,
+  root            uuid,                                -- null: this one
+  namespace       text COLLATE "C" NOT NULL,
+  job             text COLLATE "C" NOT NULL,
+  actor           text NOT NULL,                       -- who started it: kind:id
+  key             text COLLATE "C",                    -- business key; unique through execution_key
+  "group"         text COLLATE "C",
+  concurrency_key text COLLATE "C",
+  blocking        text COLLATE "C" CHECK (blocking ${oneOf(blockingStrategies)}),
+  trace_context   text,
+  input           bytea
+) WITH (fillfactor = 70,
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02); -- each claim and end leaves a dead row before the next claim
 CREATE INDEX execution_ready   ON makegood.execution (namespace, job, version, priority, wake_at) WHERE status = 'ready';
 CREATE INDEX execution_due     ON makegood.execution (namespace, wake_at) WHERE status = 'waiting' AND wake_at IS NOT NULL;
 CREATE INDEX execution_running ON makegood.execution (worker) WHERE status = 'running';
 CREATE INDEX execution_blocked ON makegood.execution (namespace, job, concurrency_key, priority, id) WHERE slot = 'wanted' AND status = 'waiting' AND wake_at IS NULL;
 CREATE INDEX execution_child   ON makegood.execution (parent) WHERE parent IS NOT NULL;
 CREATE INDEX execution_prune   ON makegood.execution (namespace, prune_at) WHERE prune_at IS NOT NULL;
-
--- Written once at the start, never changed.
-CREATE TABLE makegood.payload (
-  execution_id  uuid PRIMARY KEY,
-  input         bytea,
-  root          uuid NOT NULL,
-  trace_context text,
-  actor         text NOT NULL                          -- kind:id
-);
-
--- Written once, with the decision (confirm) or the end. No row: completed with undefined and nothing undone.
-CREATE TABLE makegood.outcome (
-  execution_id uuid PRIMARY KEY,
-  result       bytea,
-  error        bytea,
-  undone_count integer NOT NULL DEFAULT 0
-);
 
 -- The one place where a business key is unique. Outlives the execution; "round" makes (namespace, job, key, round) unique.
 CREATE TABLE makegood.execution_key (
@@ -90,12 +84,12 @@ CREATE INDEX execution_key_prune ON makegood.execution_key (namespace, prune_at)
 CREATE TABLE makegood.journal (
   execution_id uuid NOT NULL,
   step         text COLLATE "C" NOT NULL,              -- name, or name:id
-  role         text COLLATE "C" NOT NULL CHECK (role IN (${oneOf(roles)})),
-  kind         text COLLATE "C" NOT NULL CHECK (kind IN (${oneOf(stepKinds)})),
+  role         text COLLATE "C" NOT NULL CHECK (role ${oneOf(roles)}),
+  kind         text COLLATE "C" NOT NULL CHECK (kind ${oneOf(stepKinds)}),
   seq          integer NOT NULL,                       -- order of delivery to the function
   started      integer NOT NULL,                       -- order of calls; undone in reverse
   attempt      integer NOT NULL,
-  state        text COLLATE "C" NOT NULL CHECK (state IN ('done', 'refused', 'failed')),
+  state        text COLLATE "C" NOT NULL CHECK (state ${oneOf(["done", "refused", "failed"])}),
   body         bytea,
   at           bigint NOT NULL,
   token        integer NOT NULL,                       -- who wrote it
