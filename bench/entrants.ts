@@ -1,6 +1,6 @@
 // Who takes part: makegood, the floor and the peers, each with the module that its samples load.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { UsageError, type Wish } from "./arguments.ts";
 import type { Contender } from "./contender.ts";
@@ -41,17 +41,18 @@ async function floors(): Promise<readonly Entrant[]> {
   return (await Promise.all(modules.map((module) => load("floor", module)))).flat();
 }
 
-/** Every module of `peers/` that has a list of contenders. */
+/** As `peers/index.ts` lists them. Named at run time, so that nobody has to install them for anything else. */
 async function peers(): Promise<readonly Entrant[]> {
-  const folder = new URL("./peers/", import.meta.url);
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".ts")) : [];
   installPeers();
-  return (await Promise.all(files.sort().map((name) => load("peer", `./peers/${name}`)))).flat();
+  const { peers: list } = (await import(new URL("./peers/index.ts", import.meta.url).href)) as {
+    readonly peers: readonly { readonly id: string }[];
+  };
+  return (await Promise.all(list.map(({ id }) => load("peer", `./peers/${id}.ts`)))).flat();
 }
 
 async function load(role: Entrant["role"], module: string): Promise<readonly Entrant[]> {
-  const { contenders = [] } = (await import(new URL(module, import.meta.url).href)) as {
-    readonly contenders?: readonly Contender[];
+  const { contenders } = (await import(new URL(module, import.meta.url).href)) as {
+    readonly contenders: readonly Contender[];
   };
   return contenders.map((contender) => ({ role, module, contender }));
 }

@@ -168,14 +168,14 @@ export function footOf(entrants: readonly Entrant[], { machine, settings, comman
     {},
     ...entrants.map(({ contender }) => contender.versions()),
   );
-  const contenderSettings = new Map(entrants.map(({ contender }) => [contender.name, contender.settings]));
+  const used = entrants.filter(({ contender }) => contender.settings !== "");
   return [
     "Median (min to max) of the runs; ratios are taken run by run. Commits (that wrote) and SQL round trips are per unit of work,",
     "CPU is of one processor: Node is the contender's process, db the server's or what the contender started. n/a: not known.",
     "",
     describeMachine(machine),
     ...settings,
-    ...[...contenderSettings].filter(([, text]) => text !== "").map(([name, text]) => `${name}: ${text}`),
+    ...new Set(used.map(({ contender }) => `${contender.name}: ${contender.settings}`)),
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", "),

@@ -3,5 +3,6 @@ import { jobs } from "./suites/jobs.ts";
 import { sagas } from "./suites/sagas.ts";
 import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
+import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx];
