@@ -20,8 +20,9 @@ export const unfinished = isOneOf(
 /** A round that ended so may be followed by another. */
 export const mayBeReplaced = (status: Status): boolean => isTerminal(status) && status !== "completed";
 
-/** From which statuses and phases a command's transition may start; for rows that are found by a query. */
+/** From which statuses and phases a transition may start; for rows that are found by a query. */
 export function mayStart(name: TransitionName, alias: string): string {
   const rule: TransitionRule = transitions[name];
-  return `${isOneOf(`${alias}.status`, rule.from)} AND ${isOneOf(`${alias}.phase`, rule.phases)}`;
+  const starts = `${isOneOf(`${alias}.status`, rule.from)} AND ${isOneOf(`${alias}.phase`, rule.phases)}`;
+  return rule.cancelBlocks ? `${starts} AND (${alias}.phase <> 'open' OR ${alias}.cancel IS NULL)` : starts;
 }

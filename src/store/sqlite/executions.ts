@@ -6,18 +6,19 @@ import { idToBytes } from "./id-bytes.ts";
 import { readAttempts, readJournal, readSignals } from "./journal.ts";
 import { isLive } from "./leases.ts";
 import type { Moment } from "./moment.ts";
+import { hasRecord } from "./records.ts";
 import { rescue } from "./rescue.ts";
 import { prunable, prune } from "./retention.ts";
-import { startScript } from "./starts.ts";
+import { start } from "./starts.ts";
 import { wakeDue } from "./wakes.ts";
-import { applyWrite, hasRecord } from "./writes.ts";
+import { applyWrite } from "./writes.ts";
 
 export function executionStore(connection: Connection): ExecutionStore {
   return {
     commit: (starts, writes) =>
       connection.write((sql, moment) => {
-        const start = starter(sql, moment);
-        return { starts: starts.map(start), writes: writes.map((write) => applyWrite(sql, write, moment, start)) };
+        const begin = starter(sql, moment);
+        return { starts: starts.map(begin), writes: writes.map((write) => applyWrite(sql, write, moment, begin)) };
       }),
     claim: (request: Claim) => claimReady(connection, request),
     load: (ids) =>
@@ -54,7 +55,7 @@ function starter(sql: Sql, moment: Moment): (execution: NewExecution) => StartOu
       const id = asked === null ? null : idToBytes(asked);
       worker = id !== null && isLive(sql, id, moment.now) ? id : null;
     }
-    return sql.script(startScript(execution, worker, moment));
+    return start(sql, execution, worker, moment);
   };
 }
 

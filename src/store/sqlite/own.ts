@@ -4,6 +4,7 @@ import type { Script } from "../../core/script.ts";
 import type { OwnTransactions, WriteOutcome } from "../../core/store.ts";
 import { idFromBytes, idToBytes } from "./id-bytes.ts";
 import type { Moment } from "./moment.ts";
+import { fencedRow, insertFencedRecord } from "./records.ts";
 import { startScript } from "./starts.ts";
 
 export function ownTransactions(identity: () => string | null, moment: () => Moment): OwnTransactions {
@@ -36,17 +37,10 @@ export function* readIdentity(): Script<string | null> {
   return row === undefined ? null : `sqlite:${idFromBytes(row["id"])}:${row["file"]}`;
 }
 
-// Served by both primary keys. Check and insert are one statement, so that the fence holds whatever kind of transaction the
-// user has begun: a deferred one takes the write lock here, or fails if the row has changed since it first read.
-const insertFenced = (phase: string): string => `
-INSERT INTO makegood_journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
-SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, token, ?
-  FROM makegood_execution
- WHERE id = ? AND token = ? AND status = 'running' AND ${phase}
-    ON CONFLICT (execution_id, step, role) DO NOTHING
-RETURNING 1 AS wrote`;
-const insertDirected = { forward: insertFenced("phase <> 'back'"), back: insertFenced("phase = 'back'") } as const;
-
+const insertRow = {
+  forward: `${insertFencedRecord.forward}\nRETURNING 1 AS wrote`,
+  back: `${insertFencedRecord.back}\nRETURNING 1 AS wrote`,
+} as const;
 const readOwner = `
 SELECT token, status, EXISTS (SELECT 1 FROM makegood_journal WHERE execution_id = ? AND step = ? AND role = ?) AS found
   FROM makegood_execution WHERE id = ?`;
@@ -61,19 +55,7 @@ function* record(
   row: Parameters<OwnTransactions["recordScript"]>[2],
 ): Script<WriteOutcome["kind"]> {
   const id = idToBytes(lease.executionId);
-  const values = [
-    row.step,
-    row.role,
-    row.kind,
-    row.seq,
-    row.started,
-    row.attempt,
-    row.state,
-    row.body,
-    row.at,
-    row.actor,
-  ];
-  const wrote = yield { sql: insertDirected[direction], parameters: [...values, id, lease.token] };
+  const wrote = yield { sql: insertRow[direction], parameters: fencedRow({ id, token: lease.token }, row) };
   if (wrote.length === 1) return "done";
   const [guard] = yield { sql: readOwner, parameters: [id, row.step, row.role, id] };
   const isMine = guard !== undefined && Number(guard["token"]) === lease.token && guard["status"] === "running";

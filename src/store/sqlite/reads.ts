@@ -5,7 +5,7 @@ import type { ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
 import type { Connection, Sql, Values } from "./connection.ts";
 import { readHistory, toIncident } from "./history.ts";
 import { bytesOrNull, idFromBytes, idOrNull, idToBytes } from "./id-bytes.ts";
-import { existing, readKey } from "./starts.ts";
+import { existing, readKey } from "./key-record.ts";
 
 type ListRequest = Parameters<ReadStore["list"]>[0];
 

@@ -19,7 +19,7 @@ export const pragmas: readonly string[] = [
   "PRAGMA synchronous = FULL",
   "PRAGMA fullfsync = ON",
   "PRAGMA temp_store = MEMORY",
-  "PRAGMA cache_size = -65536",
+  "PRAGMA cache_size = -16384",
   // 16 MiB of log between checkpoints, which run inside the commit that reaches it.
   "PRAGMA wal_autocheckpoint = 4096",
 ];

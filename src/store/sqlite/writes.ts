@@ -1,28 +1,29 @@
-// A fenced write: the guard row is read in the write transaction and decides, then all of the write lands, or nothing.
+// A fenced write: all of it lands, or nothing. The two that make up nearly all of them, a record and the end of an execution
+// that nobody waits for, carry their fence in their first statement. Everything else, and whatever that statement found in its
+// way, goes by the guard row: it is read in the write transaction and decides.
 
-import { assertNever, InvariantError } from "../../core/errors.ts";
+import { InvariantError } from "../../core/errors.ts";
 import { isTerminal, type OwnerTransition, type TransitionRule, transitions } from "../../core/execution.ts";
-import type { AttemptRow, JournalRow, Role } from "../../core/journal.ts";
+import type { AttemptRow, JournalRow } from "../../core/journal.ts";
 import type { StartOutcome, Write, WriteOutcome } from "../../core/store.ts";
 import type { Sql } from "./connection.ts";
-import { afterEnd } from "./endings.ts";
 import { type Guard, mayDo, readGuard } from "./guard.ts";
 import { idToBytes } from "./id-bytes.ts";
-import { openIncident } from "./incidents.ts";
 import type { Moment } from "./moment.ts";
+import { endAtOnce, move } from "./moves.ts";
+import { hasRecord, insertFenced, insertRecord } from "./records.ts";
 import { lookUpStart } from "./starts.ts";
 
-type Transition = NonNullable<Write["transition"]>;
 type StartChild = (child: NonNullable<Write["children"]>[number]) => StartOutcome;
 
 const lost: WriteOutcome = { kind: "lost" };
 const doneAlone: WriteOutcome = { kind: "done", children: [] };
 
 export function applyWrite(sql: Sql, write: Write, moment: Moment, startChild: StartChild): WriteOutcome {
-  const { token } = write.lease;
   const id = idToBytes(write.lease.executionId);
+  if (landAtOnce(sql, write, id, moment.now)) return doneAlone;
   const guard = readGuard(sql, id);
-  if (guard === null || guard.token !== token) return lost;
+  if (guard === null || guard.token !== write.lease.token) return lost;
   if (guard.status === "running" && admits(write, guard)) return land(sql, write, guard, moment, startChild);
   if (hasLanded(sql, write, guard))
     return { kind: "done", children: (write.children ?? []).map((child) => sql.script(lookUpStart(child))) };
@@ -60,6 +61,30 @@ function hasMoved(name: OwnerTransition, guard: Guard): boolean {
   return isTerminal(rule.status) ? rule.status === guard.status : true;
 }
 
+// ── At once ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** False: nothing was written, and the guard row must be looked at. */
+function landAtOnce(sql: Sql, write: Write, id: Uint8Array, now: number): boolean {
+  const { records = [], transition, direction, lease } = write;
+  if (!isRecordsAlone(write)) return false;
+  const owner = { id, token: lease.token };
+  let next = 0;
+  if (transition !== undefined) {
+    if (!endAtOnce(sql, owner, direction, transition, now)) return false;
+  } else {
+    const first = records[next++];
+    if (first === undefined || direction === "any" || !insertFenced(sql, owner, direction, first)) return false;
+  }
+  // The fence holds until the commit.
+  for (; next < records.length; next++) insertRecord(sql, owner, records[next] as JournalRow);
+  return true;
+}
+
+/** Besides records there is at most a transition. */
+const isRecordsAlone = ({ seenInbox, attempts, takes, children, progress }: Write): boolean =>
+  seenInbox === undefined && isNone(attempts) && isNone(takes) && isNone(children) && progress === undefined;
+const isNone = (list: readonly unknown[] | undefined): boolean => list === undefined || list.length === 0;
+
 // ── What lands ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function land(sql: Sql, write: Write, guard: Guard, moment: Moment, startChild: StartChild): WriteOutcome {
@@ -73,44 +98,6 @@ function land(sql: Sql, write: Write, guard: Guard, moment: Moment, startChild: 
     children === undefined ? doneAlone : { kind: "done", children: children.map(startChild) };
   if (transition !== undefined) move(sql, guard, transition, moment);
   return outcome;
-}
-
-// Served by the primary key. A row that is there already is the same one, sent again, if it bears the writer's token.
-const insertRow = `
-INSERT INTO makegood_journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (execution_id, step, role) DO NOTHING`;
-const readToken = `
-SELECT token FROM makegood_journal WHERE execution_id = ? AND step = ? AND role = ?`;
-
-function insertRecord(sql: Sql, guard: Guard, row: JournalRow): void {
-  const { id, token } = guard;
-  const count = sql.run(insertRow, [
-    id,
-    row.step,
-    row.role,
-    row.kind,
-    row.seq,
-    row.started,
-    row.attempt,
-    row.state,
-    row.body,
-    row.at,
-    token,
-    row.actor,
-  ]);
-  if (count === 0) hasRecord(sql, guard, row.step, row.role);
-}
-
-/** Whether the row is there under the token of the guard row. One of another owner's answers nobody (ENGINE-PROTOCOL §2). */
-export function hasRecord(sql: Sql, { id, token }: Guard, step: string, role: Role): boolean {
-  const [found] = sql.tuple(readToken, [id, step, role]) ?? [];
-  if (found !== undefined && found !== token)
-    throw new InvariantError(
-      `Expected no journal row for ${role} of "${step}" by another owner, since the journal is loaded after the claim; found one under token ${found}`,
-      { step, role, token, found },
-    );
-  return found !== undefined;
 }
 
 // Served by the primary key.
@@ -155,61 +142,3 @@ function takeSignal(
 const upsertProgress = `
 INSERT INTO makegood_progress (execution_id, fraction, note) VALUES (?, ?, ?)
     ON CONFLICT (execution_id) DO UPDATE SET fraction = excluded.fraction, note = excluded.note`;
-
-// ── Transitions ────────────────────────────────────────────────────────────────────────────────────────────────────
-// Each is served by the primary key. What may happen when has been decided; here is what it leaves behind.
-
-const setPhase = `
-UPDATE makegood_execution SET phase = ?, reason = coalesce(?, reason) WHERE id = ?`;
-const setEnded = `
-UPDATE makegood_execution
-   SET status = ?, reason = coalesce(?, reason), worker = NULL, wake_at = NULL, slot = NULL, ended_at = ?, prune_at = ? + retain_ms
- WHERE id = ?`;
-const setResting = `
-UPDATE makegood_execution SET status = ?, worker = NULL, wake_at = ? WHERE id = ?`;
-
-function move(sql: Sql, guard: Guard, transition: Transition, moment: Moment): void {
-  const { id } = guard;
-  const { now } = moment;
-  const { status, phase }: TransitionRule = transitions[transition.name];
-  switch (transition.name) {
-    case "pivot":
-      sql.run(setPhase, [phase, null, id]);
-      return;
-    case "turn-back":
-      sql.run(setPhase, [phase, transition.reason ?? null, id]);
-      return;
-    case "confirm":
-      sql.run(setPhase, [phase, null, id]);
-      keepOutcome(sql, id, transition);
-      return;
-    case "complete":
-    case "compensated":
-      sql.run(setEnded, [status, transition.name === "complete" ? null : (transition.reason ?? null), now, now, id]);
-      keepOutcome(sql, id, transition);
-      sql.script(afterEnd(guard, now));
-      return;
-    case "suspend":
-      sql.run(setResting, [status, transition.wakeInMs == null ? null : now + transition.wakeInMs, id]);
-      return;
-    case "hand-back":
-      sql.run(setResting, [status, now, id]);
-      return;
-    case "park":
-      if (transition.incident === undefined)
-        throw new InvariantError("Expected an incident with every park, found none");
-      sql.run(setResting, [status, null, id]);
-      sql.script(openIncident(id, transition.incident, moment));
-      return;
-    default:
-      assertNever(transition.name);
-  }
-}
-
-export const upsertOutcome = `
-INSERT INTO makegood_outcome (execution_id, result, error, undone_count) VALUES (?, ?, ?, ?)
-    ON CONFLICT (execution_id) DO UPDATE SET result = excluded.result, error = excluded.error, undone_count = excluded.undone_count`;
-
-function keepOutcome(sql: Sql, id: Uint8Array, { outcome }: Transition): void {
-  if (outcome !== undefined) sql.run(upsertOutcome, [id, outcome.result, outcome.error, outcome.undoneCount]);
-}
