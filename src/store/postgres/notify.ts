@@ -1,8 +1,9 @@
 // Announcements between processes, by NOTIFY. They only save time: whoever misses one polls.
 //
-// What is announced within a few ms goes out as one statement, after the commits it speaks of and never inside one (in a
-// writing statement NOTIFY costs a factor of 4.7). Listening takes one connection of the pool, which is asked for a sign of
-// life now and then, since a connection may die without a word; when it has, everybody is told to look, and it is made anew.
+// What is announced after a quiet moment goes out at once, and what follows within a few ms as one statement; after the
+// commits it speaks of and never inside one (in a writing statement NOTIFY costs a factor of 4.7). Listening takes one
+// connection of the pool, which is asked for a sign of life now and then, since a connection may die without a word; when it
+// has, everybody is told to look, and it is made anew.
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import type { Log } from "../../core/ports.ts";
@@ -30,7 +31,9 @@ export class Notices {
   /** By namespace. "": there may be work. */
   #pending = new Map<string, Set<string>>();
   #pendingCount = 0;
+  #isSending = false;
   #timer: NodeJS.Timeout | undefined;
+  #sentAt = Number.NEGATIVE_INFINITY;
   readonly #hearers = new Map<symbol, { readonly namespace: string; readonly hear: Hear }>();
   #listener: pg.PoolClient | undefined;
   #isListening = false;
@@ -47,7 +50,11 @@ export class Notices {
     this.#pending.set(namespace, news);
     if (this.#pendingCount++ < maxIdsAtOnce) news.add(execution ?? mayBeWork);
     else news.add(mayBeWork);
-    this.#timer ??= setTimeout(() => void this.#send(), coalesceMs).unref();
+    if (this.#isSending) return;
+    this.#isSending = true;
+    const isQuiet = performance.now() - this.#sentAt > coalesceMs;
+    if (isQuiet) setImmediate(() => void this.#send());
+    else this.#timer = setTimeout(() => void this.#send(), coalesceMs).unref();
   }
 
   listen(namespace: string, hear: Hear): () => void {
@@ -71,7 +78,9 @@ export class Notices {
   }
 
   async #send(): Promise<void> {
-    this.#timer = undefined;
+    this.#isSending = false;
+    if (this.#isClosed) return;
+    this.#sentAt = performance.now();
     const payloads = [...this.#pending].flatMap(([namespace, news]) => this.#payloadsOf(namespace, [...news]));
     this.#pending = new Map();
     this.#pendingCount = 0;
@@ -136,8 +145,10 @@ export class Notices {
   }
 
   #hearPayload(payload: string | undefined): void {
+    // The server sends this store's own news back to it, which are many.
+    if (payload?.startsWith(`["${this.#self}"`)) return;
     const said = parse(payload);
-    if (said === undefined || said[0] === this.#self) return;
+    if (said === undefined) return;
     const [, namespace, ...news] = said;
     for (const hearer of [...this.#hearers.values()])
       if (hearer.namespace === namespace) for (const id of news) hearer.hear(id === mayBeWork ? null : id);
