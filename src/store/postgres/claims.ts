@@ -12,22 +12,23 @@ type Rescue = Parameters<ExecutionStore["rescue"]>[0];
 /** What is returned of guard row `e`; with `t` for its result, what is answered. */
 const takenSql = `
   e.id, e.job, e.version, e.key, e.round, e.status, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent,
-  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at, COALESCE(e.root, e.id) AS root, e.trace_context, e.input`;
+  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at, e.root, e.trace_context, e.input`;
 const shownSql = `
   t.id::text AS id, t.job, t.version, t.key, t.round, t.token, t.phase, t.reason, t.cancel, t.inbox, t.priority, t."group",
   t.parent::text AS parent, t.holds_slot::integer AS holds_slot, t.created_at, t.deadline_at, t.deadline_at - c.now AS deadline_in_ms,
   t.root::text AS root, t.trace_context, t.input`;
 
 // Index execution_ready, one walk for each (job, version), each no further than the limit. Locked rows are passed over, so
-// that two claims never wait for each other nor take the same; a row changed since the snapshot is compared anew.
+// that two claims never wait for each other nor take the same. What was locked is found again by its place, without the
+// index; a row that was changed since the snapshot is not at that place, and is left to the next claim.
 export const claimSql = `
 WITH clock AS MATERIALIZED (
   SELECT makegood.now_ms() AS now),
 pick AS MATERIALIZED (
-  SELECT r.id, r.priority, r.wake_at
+  SELECT r.place, r.priority, r.wake_at
     FROM unnest($3::text[], $4::integer[]) AS j(job, version)
    CROSS JOIN LATERAL (
-         SELECT e.id, e.priority, e.wake_at FROM makegood.execution e
+         SELECT e.ctid AS place, e.priority, e.wake_at FROM makegood.execution e
           WHERE e.status = 'ready' AND e.namespace = $1::text AND e.job = j.job AND e.version = j.version
           ORDER BY e.priority, e.wake_at
           LIMIT $5::integer
@@ -37,7 +38,7 @@ pick AS MATERIALIZED (
    LIMIT $5::integer),
 taken AS (
   UPDATE makegood.execution e SET status = 'running', worker = $2::uuid, token = e.token + 1, wake_at = NULL
-    FROM pick k WHERE e.id = k.id
+    FROM pick k WHERE e.ctid = k.place
   RETURNING ${takenSql}, k.wake_at)
 SELECT ${shownSql}
   FROM taken t, clock c
@@ -48,7 +49,8 @@ export async function claim(
   { namespace, worker, jobs, limit }: Claim,
 ): Promise<readonly ClaimedExecution[]> {
   if (jobs.length === 0 || limit <= 0) return [];
-  const rows = await connections.write({ sql: claimSql, parameters: [namespace, worker, ...jobLists(jobs), limit] });
+  const parameters = [namespace, worker, ...jobLists(jobs), limit];
+  const rows = await connections.prepared({ name: "makegood-claim", sql: claimSql, parameters });
   return rows.map(claimedOf);
 }
 
@@ -146,7 +148,7 @@ const claimedOf = (row: Row): ClaimedExecution => ({
   priority: int(row.priority),
   group: textOrNull(row.group),
   parent: textOrNull(row.parent),
-  root: text(row.root),
+  root: textOrNull(row.root) ?? text(row.id),
   holdsSlot: int(row.holds_slot) === 1,
   traceContext: textOrNull(row.trace_context),
   input: bytesOrNull(row.input),

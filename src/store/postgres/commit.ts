@@ -70,7 +70,7 @@ async function tryFlush(
   writes: readonly Write[],
 ): Promise<Flushed | undefined> {
   try {
-    return readFlushed(await connections.flush(flushStatement(starts, writes)), starts);
+    return readFlushed(await connections.prepared(flushStatement(starts, writes)), starts);
   } catch (error) {
     if (isCodedError(error) && (error.details as { sqlState?: unknown }).sqlState === uniqueViolation) return undefined;
     throw error;

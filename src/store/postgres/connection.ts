@@ -7,9 +7,9 @@
 // Three ways to work:
 //   read, write   one statement, which is its own transaction
 //   transaction   a script between BEGIN and COMMIT; on any error ROLLBACK, and the connection is destroyed
-//   flush         one statement on a *lane*: a connection that the store keeps. Lanes have settings of their own, which is
-//                 why they are destroyed in the end and not given back. Without `enable_seqscan = off` the plan of the
-//                 prepared flush, made when the tables are empty, scans them whole until the next ANALYZE.
+//   prepared      one statement, planned once, on a *lane*: a connection that the store keeps. Lanes have settings of their
+//                 own, which is why they are destroyed in the end and not given back. Without `enable_seqscan = off` a plan
+//                 made when the tables are empty scans them whole until the next ANALYZE.
 import type pg from "pg";
 import { isCodedError, StoreUnavailableError } from "../../core/errors.ts";
 import type { Log } from "../../core/ports.ts";
@@ -95,7 +95,7 @@ export class Connections {
   }
 
   /** At most `laneCount` at once; more wait in line. */
-  async flush(statement: Statement & { readonly name: string }): Promise<readonly Row[]> {
+  async prepared(statement: Statement & { readonly name: string }): Promise<readonly Row[]> {
     const lane = await this.#lanes.take();
     try {
       const { rows } = await this.#send(lane, statement, this.#options.deadlineMs);

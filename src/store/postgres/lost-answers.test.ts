@@ -93,7 +93,7 @@ describeWithPostgres("answers that get lost", (database) => {
       const scene = new Scene(far.store);
       const worker = await scene.worker();
       const { id } = await scene.start();
-      expect(await losing(fate, "deadline_in_ms", () => scene.claim(worker))).toBe("STORE_OUTCOME_UNKNOWN");
+      expect(await losing(fate, "makegood-claim", () => scene.claim(worker))).toBe("STORE_OUTCOME_UNKNOWN");
       const orphans = await scene.store.workers.sweep({ worker: worker.id, held: [] });
       expect(orphans).toMatchObject([{ id, token: 1 }]);
       const leases = orphans.map((orphan) => ({ executionId: orphan.id, token: orphan.token }));

@@ -22,10 +22,10 @@ async function opening(url: string, pool: pg.PoolConfig = {}, options: PostgresO
 
 describeWithPostgres("suitability", (database) => {
   it("a pool too small to share is refused", async () => {
-    expect(await opening(database.url, { max: 4 })).toMatch(
-      /^STORE_UNSUITABLE: Expected a pool of at least 5 connections, found max: 4/,
+    expect(await opening(database.url, { max: 5 })).toMatch(
+      /^STORE_UNSUITABLE: Expected a pool of at least 6 connections, found max: 5/,
     );
-    expect(await opening(database.url, { max: 5 })).toBe("open");
+    expect(await opening(database.url, { max: 6 })).toBe("open");
   });
 
   it.each([
