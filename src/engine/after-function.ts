@@ -47,7 +47,7 @@ export async function finish(run: Run, value: unknown): Promise<void> {
     return run.park({ code: isCodedError(thrown) ? thrown.code : "ERROR", step: null, error: run.encodeError(error) });
   }
   const outcome = { result, error: null, undoneCount: 0 };
-  if (!hasBranches(run)) return complete(run, outcome);
+  if (!hasBranches(run)) return complete(run, { outcome });
   const answer = await run.write({ lease: run.lease, direction: "forward", transition: { name: "confirm", outcome } });
   if (run.isDead) return;
   if (answer.kind === "refused") return run.endRefused();

@@ -2,6 +2,7 @@
 // each repeated until acknowledged. A branch that refuses for good parks the execution: it is never canceled after the decision.
 
 import { CatalogError } from "../core/errors.ts";
+import type { JournalRow } from "../core/journal.ts";
 import { resolveRetry } from "../core/retry.ts";
 import { AttemptSignal, attempting, calling, mapMaybe, type Tried, type Try, timeoutOf } from "./attempts.ts";
 import type { Call } from "./calls.ts";
@@ -18,7 +19,11 @@ export function confirmBranches(run: Run, result?: Uint8Array | null): Promise<v
     const branches = [...run.calls.values()]
       .filter((call) => call.role === "try" && !run.ledger.has(call.step, "confirm"))
       .sort((a, b) => a.started - b.started);
+    // The row of a confirm goes out before the next one begins; that of the last one goes with the end.
+    let unwritten: JournalRow | undefined;
     for (const call of branches) {
+      if (unwritten !== undefined && !(await recordConfirm(run, unwritten))) return;
+      unwritten = undefined;
       const confirmed = await confirmOne(run, call);
       if (confirmed.kind === "void" || run.isDead) return;
       if (confirmed.kind === "failed")
@@ -27,14 +32,18 @@ export function confirmBranches(run: Run, result?: Uint8Array | null): Promise<v
           step: call.step,
           error: run.encodeError(confirmed.error),
         });
-      if (confirmed.value === "recorded") continue;
-      const row = run.newRow(call, "confirm", "done", null, confirmed.attempt);
-      const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
-      if (answer.kind !== "done") return;
-      run.ledger.keep(row);
+      if (confirmed.value !== "recorded") unwritten = run.newRow(call, "confirm", "done", null, confirmed.attempt);
     }
-    if (!run.isDead) await complete(run, undefined, result);
+    if (!run.isDead) await complete(run, { confirmed: result, row: unwritten });
   });
+}
+
+/** False when the run is over. */
+async function recordConfirm(run: Run, row: JournalRow): Promise<boolean> {
+  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
+  if (answer.kind !== "done") return false;
+  run.ledger.keep(row);
+  return true;
 }
 
 async function confirmOne(run: Run, call: Call): Promise<Tried<"ran" | "recorded">> {

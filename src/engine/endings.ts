@@ -1,5 +1,6 @@
 // The two ends that a worker writes.
 import type { StoredError } from "../core/errors.ts";
+import type { JournalRow } from "../core/journal.ts";
 import type { Run } from "./run.ts";
 
 export const noError: StoredError = {
@@ -9,19 +10,24 @@ export const noError: StoredError = {
   effect: "unknown",
 };
 
-interface Success {
-  readonly result: Uint8Array | null;
-  readonly error: null;
-  readonly undoneCount: number;
+/** What completes an execution. */
+interface Completion {
+  /** What is kept with the end; without it, it was kept with the decision to confirm. */
+  readonly outcome?: { readonly result: Uint8Array | null; readonly error: null; readonly undoneCount: number };
+  /** The result that was kept with the decision, where this process knows it. */
+  readonly confirmed?: Uint8Array | null | undefined;
+  /** The last row, written with the end. */
+  readonly row?: JournalRow | undefined;
 }
 
-/** Ends it as completed. With branches the outcome was kept with the decision; `confirmed` is its result, where this process knows. */
-export async function complete(run: Run, outcome: Success | undefined, confirmed?: Uint8Array | null): Promise<void> {
+/** Ends it as completed. */
+export async function complete(run: Run, { outcome, confirmed, row }: Completion): Promise<void> {
   const { parent, holdsSlot } = run.claimed;
   const answer = await run.write({
     lease: run.lease,
     direction: "forward",
-    transition: { name: "complete", ...(outcome === undefined ? {} : { outcome }), parent, holdsSlot },
+    ...(row && { records: [row] }),
+    transition: { name: "complete", ...(outcome && { outcome }), parent, holdsSlot },
   });
   if (run.isDead) return;
   if (answer.kind === "refused") return run.endRefused();
@@ -32,14 +38,15 @@ export async function complete(run: Run, outcome: Success | undefined, confirmed
   );
 }
 
-/** Ends it as compensated: the undo list is empty. */
-export async function compensated(run: Run): Promise<void> {
+/** Ends it as compensated: the undo list is empty but for `row`, which is written with the end. */
+export async function compensated(run: Run, row: JournalRow | undefined): Promise<void> {
   const { parent, holdsSlot } = run.claimed;
-  const { undoneCount } = run.ledger;
+  const undoneCount = run.ledger.undoneCount + (row === undefined ? 0 : 1);
   const error = run.encodeError(run.turn?.error ?? noError);
   await run.write({
     lease: run.lease,
     direction: "back",
+    ...(row && { records: [row] }),
     transition: { name: "compensated", outcome: { result: null, error, undoneCount }, parent, holdsSlot },
   });
   if (run.isDead) return;

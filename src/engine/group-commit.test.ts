@@ -77,6 +77,16 @@ describe("group commit", () => {
     expect(calls.map((call) => call.writes.length)).toEqual([3]);
   });
 
+  it("shares many out among its lanes, and leaves few together", async () => {
+    const { store, calls } = fakeStore(allDone);
+    const commits = journal(store, 2);
+    const send = (count: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => commits.write(write(String(i)))));
+    await send(100);
+    await send(20);
+    expect(calls.map((call) => call.writes.length)).toEqual([50, 50, 20]);
+  });
+
   it("lets what comes meanwhile ride in the next one", async () => {
     const { store, calls } = fakeStore(allDone);
     const commits = journal(store);

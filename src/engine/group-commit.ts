@@ -52,6 +52,8 @@ const busyPauseMs = 2;
 const firstPauseMs = 5;
 const maxPauseMs = 1_000;
 const defaultMaxBatch = 1_000;
+/** Not worth sharing out: a commit of its own costs more than the wait for the one before. */
+const smallBatch = 32;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -138,25 +140,27 @@ export class GroupCommit {
     });
   }
 
+  /** Fills every free lane. Shared out among them, so that this process works on one answer while the store works on the next batch. */
   #flush(): void {
-    if (!this.#isPending) {
-      this.#wakeIdle();
-      return;
-    }
-    const starts = this.#starts.splice(0, this.#maxBatch);
-    const writes = this.#ready.splice(0, this.#maxBatch - Math.min(starts.length, this.#maxBatch - 1));
+    if (this.#pendingCount === 0) this.#wakeIdle();
+    for (let free = this.#options.lanes - this.#flights; free > 0 && this.#pendingCount > 0; free--)
+      this.#fly(Math.min(this.#maxBatch, Math.max(smallBatch, Math.ceil(this.#pendingCount / free))));
+  }
+
+  #fly(size: number): void {
+    const starts = this.#starts.splice(0, Math.max(size - this.#ready.length, Math.ceil(size / 2)));
+    const writes = this.#ready.splice(0, size - starts.length);
     for (const pending of writes) pending.isOut = true;
     this.#flights++;
     void this.#commit(starts, writes).finally(() => {
       this.#flights--;
-      if (this.#isPending) this.#schedule();
+      if (this.#pendingCount > 0) this.#schedule();
       else this.#wakeIdle();
     });
-    if (this.#isPending) this.#schedule();
   }
 
-  get #isPending(): boolean {
-    return this.#starts.length > 0 || this.#ready.length > 0;
+  get #pendingCount(): number {
+    return this.#starts.length + this.#ready.length;
   }
 
   async #commit(starts: readonly PendingStart[], writes: readonly PendingWrite[]): Promise<void> {

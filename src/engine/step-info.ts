@@ -1,11 +1,11 @@
 // What a step is told: its key, its attempt, its signal, and the headers for a remote participant's barrier.
-import type { StepInfo } from "../core/job.ts";
+import type { StepInfo, UndoInfo } from "../core/job.ts";
 import { deriveStepKey, type KeyRole } from "../core/keys.ts";
 import type { BarrierMark } from "../core/participant.ts";
 import { stepHeaders } from "../core/step-headers.ts";
 import type { AttemptSignal } from "./attempts.ts";
 import type { Call } from "./calls.ts";
-import type { Run } from "./run.ts";
+import type { Known, Run } from "./run.ts";
 
 /** The same on every attempt of every owner; another in another round. */
 export function stepKey(run: Run, call: Pick<Call, "name" | "id">, role: KeyRole): string {
@@ -53,6 +53,43 @@ class LazyStepInfo implements StepInfo {
   get headers(): StepInfo["headers"] {
     const { id: executionId, round } = this.#run.claimed;
     return () => stepHeaders({ executionId, step: this.#call.step, role: this.#role, round, key: this.key });
+  }
+}
+
+/** `known`: what the step returned, where that is known. */
+export function undoInfo(run: Run, call: Call, info: StepInfo, known: Known | undefined): UndoInfo<unknown> {
+  // The union of its two outcomes is decided by `known`.
+  return new LazyUndoInfo(run, call, info, known) as UndoInfo<unknown>;
+}
+
+class LazyUndoInfo implements StepInfo {
+  readonly attempt: number;
+  readonly outcome: UndoInfo<unknown>["outcome"];
+  readonly result: unknown;
+  readonly #run: Run;
+  readonly #call: Call;
+  readonly #info: StepInfo;
+
+  constructor(run: Run, call: Call, info: StepInfo, known: Known | undefined) {
+    this.attempt = info.attempt;
+    this.outcome = known === undefined ? "unknown" : "done";
+    this.result = known?.value;
+    this.#run = run;
+    this.#call = call;
+    this.#info = info;
+  }
+
+  get key(): string {
+    return this.#info.key;
+  }
+  get actionKey(): string {
+    return stepKey(this.#run, this.#call, this.#call.role);
+  }
+  get signal(): AbortSignal {
+    return this.#info.signal;
+  }
+  get headers(): StepInfo["headers"] {
+    return this.#info.headers;
   }
 }
 

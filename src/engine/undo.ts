@@ -3,7 +3,7 @@
 import { toMs } from "../core/duration.ts";
 import { CatalogError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
-import type { UndoInfo } from "../core/job.ts";
+import type { StepInfo } from "../core/job.ts";
 import type { JournalRow } from "../core/journal.ts";
 import type { Awaitable } from "../core/participant.ts";
 import { type ResolvedRetry, resolveRetry } from "../core/retry.ts";
@@ -14,7 +14,7 @@ import { compensated } from "./endings.ts";
 import { findOwn, own } from "./own-transaction.ts";
 import { persist } from "./patience.ts";
 import type { Run } from "./run.ts";
-import { markOf, stepInfo, stepKey } from "./step-info.ts";
+import { markOf, stepInfo, undoInfo } from "./step-info.ts";
 
 /** Without a policy of its own an undo is more patient than the step was. */
 const patient = { maxAttempts: 10 } as const;
@@ -25,12 +25,26 @@ export function undoAll(run: Run): Promise<void> {
   return run.whileActive(async () => {
     await run.calm();
     const list = [...run.calls.values()].filter((call) => needsUndo(run, call)).sort((a, b) => b.started - a.started);
+    // The row of an undo goes out before the next one begins; that of the last one goes with the end.
+    let unwritten: JournalRow | undefined;
     for (const call of list) {
+      if (unwritten !== undefined && !(await recordUndo(run, unwritten))) return;
+      unwritten = undefined;
       if (run.isDead) return;
-      if (!(await undoOne(run, call))) return;
+      const undone = await undoOne(run, call);
+      if (undone === "over") return;
+      if (undone !== "recorded") unwritten = undone;
     }
-    if (!run.isDead) await compensated(run);
+    if (!run.isDead) await compensated(run, unwritten);
   });
+}
+
+/** False when the run is over. */
+async function recordUndo(run: Run, row: JournalRow): Promise<boolean> {
+  const answer = await run.write({ lease: run.lease, direction: "back", records: [row] });
+  if (answer.kind !== "done") return false;
+  run.ledger.keep(row);
+  return true;
 }
 
 /** Done, or perhaps happened, and not undone. */
@@ -43,21 +57,17 @@ function needsUndo(run: Run, call: Call): boolean {
   return call.ask.kind !== "start" && (call.landed !== undefined || call.isUnknown || call.isDirty);
 }
 
-/** False when the run is over or parked. */
-async function undoOne(run: Run, call: Call): Promise<boolean> {
+/** The row that records the undo, if it is to be written yet; `over` when the run ended, or was parked. */
+async function undoOne(run: Run, call: Call): Promise<JournalRow | "recorded" | "over"> {
   const role = call.role === "try" ? "cancel" : "compensation";
   const undone = await undoCall(run, call, { mayGoOn: () => !run.isDead, direction: "back" });
-  if (undone.kind === "void") return false;
+  if (undone.kind === "void") return "over";
   if (undone.kind === "failed") {
     await run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
-    return false;
+    return "over";
   }
-  if (undone.value === "recorded" || undone.value === "nothing") return true;
-  const row = run.newRow(call, role, "done", null, undone.attempt);
-  const answer = await run.write({ lease: run.lease, direction: "back", records: [row] });
-  if (answer.kind !== "done") return false;
-  run.ledger.keep(row);
-  return true;
+  if (undone.value === "recorded" || undone.value === "nothing") return "recorded";
+  return run.newRow(call, role, "done", null, undone.attempt);
 }
 
 /** `ran`: undone, to be recorded. `recorded`: undone and recorded in one commit. `nothing`: there is nothing to undo or to record. */
@@ -131,18 +141,10 @@ function undoRemote(
   within: Parameters<typeof toMs>[0] | undefined,
 ): Awaitable<Tried<Undone>> {
   const known = knownResult(run, call);
-  return attempting(
-    run,
-    call,
-    { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn },
-    async (attempt): Promise<Try<Undone>> => {
-      const tried = await calling(run, call, role, attempt, timeoutOf(run, timeout, call), (info) => {
-        const outcome =
-          known === undefined ? { outcome: "unknown" as const } : { outcome: "done" as const, result: known.value };
-        return undo(Object.assign(info, { actionKey: stepKey(run, call, call.role) }, outcome) as UndoInfo<unknown>);
-      });
-      return tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried;
-    },
+  const body = (info: StepInfo): Awaitable<unknown> => undo(undoInfo(run, call, info, known));
+  const ran = (tried: Try<unknown>): Try<Undone> => (tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried);
+  return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, (attempt) =>
+    mapMaybe(calling(run, call, role, attempt, timeoutOf(run, timeout, call), body), ran),
   );
 }
 

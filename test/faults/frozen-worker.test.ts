@@ -122,7 +122,8 @@ const sameplace = [
   before("as the end", "buys", commitOf("complete")),
   before("as the turn", "fails", commitOf(":turn action + turn-back")),
   before("as the decision to confirm", "confirms", commitOf("confirm")),
-  before("as the record of a confirmation", "confirms", commitOf("car confirm")),
+  before("as the record of a confirmation", "confirms", commitOf("room confirm")),
+  before("as the record of the last confirmation, with the end", "confirms", commitOf("car confirm + complete")),
   before("as the end of the way back", "refused", commitOf("compensated")),
 ];
 
