@@ -2,7 +2,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Place } from "./contender.ts";
 
 export interface Child<Word> {
   /** What it says next. Rejects when it ends instead. */
@@ -13,8 +12,8 @@ export interface Child<Word> {
   stop(): Promise<void>;
 }
 
-/** `file` is relative to this folder. It gets `place` as its first message, then talks by `process.send`. */
-export function startChild<Word>(file: string, place: Place): Child<Word> {
+/** `file` is relative to this folder. Its orders are the first thing that it hears. */
+export function startChild<Word>(file: string, orders: unknown): Child<Word> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
     execArgv: ["--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -30,7 +29,7 @@ export function startChild<Word>(file: string, place: Place): Child<Word> {
     hasEnded = true;
     hear?.();
   });
-  child.send(place);
+  child.send(orders as object);
   const gone = async (): Promise<void> => {
     if (!hasEnded) await once(child, "exit");
   };
@@ -55,10 +54,10 @@ export function startChild<Word>(file: string, place: Place): Child<Word> {
   };
 }
 
-/** The child's side: the place that it was given. */
-export async function receivePlace(): Promise<Place> {
-  const [place] = (await once(process, "message")) as [Place];
-  return place;
+/** The child's side: what it was told to do. */
+export async function receiveOrders<Orders>(): Promise<Orders> {
+  const [orders] = (await once(process, "message")) as [Orders];
+  return orders;
 }
 
 export function say(word: unknown): void {

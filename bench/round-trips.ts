@@ -4,7 +4,6 @@
 // Done at the socket, because nothing in the server counts round trips: pg_stat_statements counts statements, of which one trip
 // carries several, and its own work would be counted into everybody's figures.
 import { Socket } from "node:net";
-import { Duplex } from "node:stream";
 
 const asking: ReadonlySet<number> = new Set([..."QSH"].map((letter) => letter.charCodeAt(0)));
 const headerBytes = 5;
@@ -12,7 +11,7 @@ const headerBytes = 5;
 /** Counts from now on, for the life of the process. Clients write whole messages, so none is looked for across two writes. */
 export function countRoundTrips(port: number): () => number {
   let count = 0;
-  const write = Duplex.prototype.write as (this: Socket, ...args: unknown[]) => boolean;
+  const write = Socket.prototype.write as (this: Socket, ...args: unknown[]) => boolean;
   const counting = function (this: Socket, ...args: unknown[]): boolean {
     if (this.remotePort === port && args[0] instanceof Uint8Array) count += countAsking(args[0]);
     return write.apply(this, args);

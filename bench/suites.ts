@@ -1,8 +1,10 @@
 // Every suite, in the order in which `all` runs them.
 import { jobs } from "./suites/jobs.ts";
+import { recovery } from "./suites/recovery.ts";
 import { sagas } from "./suites/sagas.ts";
+import { scale } from "./suites/scale.ts";
 import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, recovery, scale];

@@ -1,0 +1,50 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { suites } from "../../bench/suites.ts";
+import { root } from "../package/doc-tables.ts";
+
+const bench = (...args: readonly string[]) =>
+  spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...args], {
+    cwd: root,
+    encoding: "utf8",
+  });
+
+describe("the benchmark", () => {
+  it("prints one line of JSON per suite and store, with the share of the floor", () => {
+    const { stdout, stderr, status } = bench(
+      ...["steps", "tx", "--case", "steps/256", "--case", "64", "--store", "sqlite", "--floor"],
+      ...["--runs", "1", "--count", "64", "--json"],
+    );
+    expect(status, stderr).toBe(0);
+    const lines = stdout.trim().split("\n");
+    const [steps, tx] = lines.map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(2);
+    expect(steps).toMatchObject({ suite: "steps", store: "sqlite", peers: {}, ratios: { "256": {} } });
+    expect(steps.ours["256"]).toMatchObject({ count: 64, median: expect.any(Number) });
+    expect(steps.shares["256"].median).toBeCloseTo(steps.ours["256"].median / steps.floor["256"].median);
+    expect(tx.ours["64"].commitsPerUnit).toBeGreaterThan(3);
+  });
+
+  it.each([
+    [[], "Expected a suite, found none"],
+    [["stepps"], 'Expected one of the suites jobs, steps, sagas, tx, recovery, scale, all, found "stepps"'],
+    [["steps", "--runs", "0"], '--runs: expected a whole number from 1, found "0"'],
+    [["steps", "--case", "512"], '--case: expected one of steps/256, steps/1, found "512"'],
+    [["steps", "--store", "mysql://me:secret@there/db"], 'found "mysql:"'],
+    [["steps", "--contender", "nobody"], 'expected a part of one of these names, found "nobody": makegood'],
+    [["steps", "--fast"], "Unknown option '--fast'"],
+  ])("refuses %j with what was expected and found, and exit code 2", (args, message) => {
+    const { stdout, stderr, status } = bench(...args);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("secret");
+    expect([stdout, status]).toEqual(["", 2]);
+  });
+
+  it("names every suite in its help, and on the page of the figures", () => {
+    const { stdout, status } = bench("--help");
+    expect(status).toBe(0);
+    const page = readFileSync(`${root}/docs/performance.md`, "utf8");
+    for (const { name } of suites) for (const text of [stdout, page]) expect(text).toContain(name);
+  });
+});
