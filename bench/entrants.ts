@@ -1,6 +1,6 @@
 // Who takes part: makegood, the floor and the peers, each with the module that its samples load.
 import { spawnSync } from "node:child_process";
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { UsageError, type Wish } from "./arguments.ts";
 import type { Contender } from "./contender.ts";
@@ -41,18 +41,16 @@ async function floors(): Promise<readonly Entrant[]> {
   return (await Promise.all(modules.map((module) => load("floor", module)))).flat();
 }
 
-/** As `peers/index.ts` lists them. Named at run time, so that nobody has to install them for anything else. */
+/** Every module of `peers/` that has a list of contenders; others are what these share. */
 async function peers(): Promise<readonly Entrant[]> {
   installPeers();
-  const { peers: list } = (await import(new URL("./peers/index.ts", import.meta.url).href)) as {
-    readonly peers: readonly { readonly id: string }[];
-  };
-  return (await Promise.all(list.map(({ id }) => load("peer", `./peers/${id}.ts`)))).flat();
+  const files = readdirSync(new URL("./peers/", import.meta.url)).filter((name) => name.endsWith(".ts"));
+  return (await Promise.all(files.sort().map((name) => load("peer", `./peers/${name}`)))).flat();
 }
 
 async function load(role: Entrant["role"], module: string): Promise<readonly Entrant[]> {
-  const { contenders } = (await import(new URL(module, import.meta.url).href)) as {
-    readonly contenders: readonly Contender[];
+  const { contenders = [] } = (await import(new URL(module, import.meta.url).href)) as {
+    readonly contenders?: readonly Contender[];
   };
   return contenders.map((contender) => ({ role, module, contender }));
 }
