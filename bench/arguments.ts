@@ -24,7 +24,7 @@ export interface Wish {
   readonly cases: readonly string[];
   /** Parts of names; empty for all. */
   readonly contenders: readonly string[];
-  /** Where the CPU profiles of the samples go; null for none. */
+  /** Where the profiles of the samples go; null for none. */
   readonly profileFolder: string | null;
 }
 
@@ -55,7 +55,8 @@ Options:
   --runs N            samples of each, by default 3
   --count N           units of work of each sample, instead of each case's own number
   --json              one line of JSON per suite and store, instead of tables
-  --profile FOLDER    writes a CPU profile of each sample there, for Chrome's developer tools; it costs speed
+  --profile FOLDER    writes there, for each sample, a CPU profile (for Chrome's developer tools) and, for the private
+                      PostgreSQL, its statements by pg_stat_statements; both cost speed
   --help              this
 
 Each sample is a process of its own at a fresh place; contenders take turns, so that a noisy machine hits all alike. Servers are

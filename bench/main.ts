@@ -31,12 +31,14 @@ async function main(args: readonly string[]): Promise<number> {
     const command = `npm run -s bench -- ${args.map(withoutPassword).join(" ")}`;
     const surroundings: Surroundings = { machine, settings, command };
     let failures = 0;
+    const seen = new Set<Entrant>();
     for (const suite of wish.suites) {
       const { result, failureCount } = await runSuite(suite, wish, entrants, sources);
       failures += failureCount;
+      for (const [entrant, ofEntrant] of result.samples) if (ofEntrant.size > 0) seen.add(entrant);
       if (result.cases.length > 0) print(result, wish, entrants, surroundings);
     }
-    if (!wish.isJson) process.stdout.write(`${footOf(entrants, surroundings)}\n`);
+    if (!wish.isJson) process.stdout.write(`${footOf([...seen], surroundings)}\n`);
     return failures === 0 ? exitCodes.done : exitCodes.failed;
   } finally {
     for (const source of sources.values()) await source.close();
@@ -60,7 +62,7 @@ async function openSources(
   try {
     for (const kind of kinds) {
       const reason = whyMissing(kind, postgresUrl);
-      if (reason === null) sources.set(kind, await openPlaces(kind, postgresUrl));
+      if (reason === null) sources.set(kind, await openPlaces(kind, postgresUrl, wish.profileFolder !== null));
       else if (wish.areStoresNamed && wish.stores.some((store) => store.kind === kind))
         throw new UsageError(`--store ${kind}: ${reason}.`);
       else process.stderr.write(`!!! LEFT OUT: who needs ${kind}: ${reason}.\n`);

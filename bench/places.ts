@@ -14,6 +14,8 @@ import type { Contender, Place } from "./contender.ts";
 export interface FreshPlace {
   readonly place: Place;
   readonly serverPid: number | null;
+  /** The statements that took longest here, as text; where `withStatements` was wished for. */
+  readonly statements?: () => Promise<string>;
   /** Removes all that the sample left. */
   release(): Promise<void>;
 }
@@ -50,10 +52,15 @@ export function whyMissing(kind: PlaceKind, postgresUrl: string | null): string 
   }
 }
 
-export async function openPlaces(kind: PlaceKind, postgresUrl: string | null): Promise<PlaceSource> {
+/** `withStatements`: a private PostgreSQL also counts and times its statements, which costs it some speed. */
+export async function openPlaces(
+  kind: PlaceKind,
+  postgresUrl: string | null,
+  withStatements: boolean,
+): Promise<PlaceSource> {
   switch (kind) {
     case "postgres":
-      return openPostgresPlaces(postgresUrl);
+      return openPostgresPlaces(postgresUrl, withStatements && postgresUrl === null);
     case "redis always":
       return redisPlaces("always");
     case "redis everysec":
@@ -88,9 +95,11 @@ async function freshFolder(): Promise<FreshPlace> {
 const mib = 2 ** 20;
 
 /** One server for all: a database of its own for each sample, begun right after a checkpoint. */
-async function openPostgresPlaces(givenUrl: string | null): Promise<PlaceSource> {
-  const server = givenUrl === null ? await startPostgres({ settings: serverSettings() }) : null;
+async function openPostgresPlaces(givenUrl: string | null, withStatements: boolean): Promise<PlaceSource> {
+  const preload = withStatements ? { shared_preload_libraries: "pg_stat_statements" } : {};
+  const server = givenUrl === null ? await startPostgres({ settings: { ...serverSettings(), ...preload } }) : null;
   const url = givenUrl ?? server?.url ?? "";
+  if (withStatements) await query(url, "CREATE EXTENSION pg_stat_statements");
   return {
     settings: await describePostgres(url),
     async fresh() {
@@ -100,6 +109,7 @@ async function openPostgresPlaces(givenUrl: string | null): Promise<PlaceSource>
       return {
         place: { url: database.url, folder },
         serverPid: server?.pid ?? null,
+        ...(withStatements ? { statements: () => topStatements(url, database.url) } : {}),
         async release() {
           await database.drop();
           await removeFolder(folder);
@@ -134,6 +144,18 @@ async function describePostgres(url: string): Promise<string> {
       { cause: error },
     );
   }
+}
+
+/** A line for each: calls, ms in all, rows, text. */
+async function topStatements(serverUrl: string, databaseUrl: string): Promise<string> {
+  const database = new URL(databaseUrl).pathname.slice(1);
+  const lines = await query(
+    serverUrl,
+    `SELECT format('%s calls  %s ms  %s rows  %s', calls, round(total_exec_time::numeric, 1), rows, regexp_replace(query, '\\s+', ' ', 'g'))
+       FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
+      WHERE datname = '${database}' ORDER BY total_exec_time DESC LIMIT 40`,
+  );
+  return `${lines.join("\n")}\n`;
 }
 
 /** The first column. */

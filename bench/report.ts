@@ -27,9 +27,10 @@ type StoreKind = StoreChoice["kind"];
 
 const storeTitles = { postgres: "PostgreSQL", sqlite: "SQLite" } as const;
 
-/** Those that are looked at beside makegood on this store: peers are, whatever they need themselves. */
+/** Those that took part, beside makegood on this store: peers do, whatever they need themselves. */
 function entrantsOn(store: StoreKind, { samples }: SuiteResult): readonly Entrant[] {
-  return [...samples.keys()].filter(({ role, contender }) => role === "peer" || contender.needs === store);
+  const present = [...samples].filter(([, ofEntrant]) => ofEntrant.size > 0).map(([entrant]) => entrant);
+  return present.filter(({ role, contender }) => role === "peer" || contender.needs === store);
 }
 
 function figures({ samples }: SuiteResult, entrant: Entrant, { id, kind }: Case): Figures | null {

@@ -1,6 +1,7 @@
 // One sample in a process of its own, at a fresh place.
 import { fork } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Entrant } from "./entrants.ts";
 import type { FreshPlace, PlaceSource } from "./places.ts";
@@ -29,7 +30,9 @@ const keptOutput = 4_000;
 export async function takeSample(wish: SampleWish, places: PlaceSource): Promise<Taken> {
   const fresh = await places.fresh();
   try {
-    return await runProcess(wish, fresh);
+    const taken = await runProcess(wish, fresh);
+    await writeStatements(wish, fresh);
+    return taken;
   } finally {
     await fresh.release();
   }
@@ -73,10 +76,18 @@ function runProcess(wish: SampleWish, { place, serverPid }: FreshPlace): Promise
   });
 }
 
-function profileArguments({ profileFolder, entrant, caseId, run }: SampleWish): readonly string[] {
-  if (profileFolder === null) return [];
-  mkdirSync(profileFolder, { recursive: true });
+async function writeStatements(wish: SampleWish, { statements }: FreshPlace): Promise<void> {
+  if (wish.profileFolder === null || statements === undefined) return;
+  writeFileSync(join(wish.profileFolder, `${profileName(wish)}.statements.txt`), await statements());
+}
+
+function profileArguments(wish: SampleWish): readonly string[] {
+  if (wish.profileFolder === null) return [];
+  mkdirSync(wish.profileFolder, { recursive: true });
+  return ["--cpu-prof", `--cpu-prof-dir=${wish.profileFolder}`, `--cpu-prof-name=${profileName(wish)}.cpuprofile`];
+}
+
+function profileName({ entrant, caseId, run }: SampleWish): string {
   const { name, needs } = entrant.contender;
-  const file = `${caseId}-${name}-${needs}-${run}`.replaceAll(/[^a-z0-9]+/gi, "-");
-  return ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${file}.cpuprofile`];
+  return `${caseId}-${name}-${needs}-${run}`.replaceAll(/[^a-z0-9]+/gi, "-");
 }
