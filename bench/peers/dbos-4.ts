@@ -6,7 +6,8 @@ import { PostgresDataSource } from "@dbos-inc/postgres-datasource";
 import { Pool } from "pg";
 import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
-import { atMost, inFlight, rateAt, versionsOf } from "./sampling.ts";
+import { onPostgres, txWork } from "../tx-work.ts";
+import { atMost, rateAt, versionsOf } from "./sampling.ts";
 
 interface Setting {
   readonly config: Pick<DBOSConfig, "systemDatabasePoolSize">;
@@ -30,32 +31,43 @@ function contender(name: string, settings: string, setting: Setting): Contender 
     name,
     needs: "postgres",
     settings,
-    versions: () => versionsOf("@dbos-inc/dbos-sdk", "@dbos-inc/postgres-datasource", "pg", "postgres"),
+    versions,
     cases: {
       "tx/64": (place, options, meter) => transactions(place, setting, atMost(options, maxWorkflows), meter),
     },
   };
 }
 
+/** Under a name of its own, since dbos.ts has another release of the same package. */
+function versions(): Readonly<Record<string, string>> {
+  const { "@dbos-inc/dbos-sdk": sdk = "?", ...others } = versionsOf(
+    "@dbos-inc/dbos-sdk",
+    "@dbos-inc/postgres-datasource",
+    "pg",
+    "postgres",
+  );
+  return { "@dbos-inc/dbos-sdk for tx": sdk, ...others };
+}
+
 async function transactions(place: Place, setting: Setting, options: CaseOptions, meter?: Meter): Promise<Sample> {
   // Of the user's table and the checks, not of DBOS.
   const pool = new Pool({ connectionString: place.url, max: 1 });
   try {
-    await pool.query("CREATE TABLE entry (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, step text NOT NULL)");
+    await pool.query(txWork.table);
     DBOS.setConfig({ name: "bench", systemDatabaseUrl: place.url, logLevel: "error", ...setting.config });
     const workflow = registerThreeTransactions(place, setting);
     await DBOS.launch();
-    const sample = await rateAt(inFlight.transactions, options, meter, async () =>
-      expectEqual("a workflow's result", await workflow(), 3),
+    const sample = await rateAt(txWork.width, options, meter, async () =>
+      expectEqual("a workflow's result", await workflow(), txWork.steps.length),
     );
     const { rows } = await pool.query(
-      `SELECT (SELECT count(*)::int FROM entry) AS written,
+      `SELECT (${txWork.paidCount})::int AS paid,
               (SELECT count(*)::int FROM dbos.transaction_completion) AS recorded,
               (SELECT count(*)::int FROM dbos.workflow_status WHERE status = 'SUCCESS') AS succeeded`,
     );
     const workflows = options.warmUp + options.count;
-    expectEqual("rows of the user", rows[0].written, 3 * workflows);
-    expectEqual("recorded transactions", rows[0].recorded, 3 * workflows);
+    expectEqual("paid orders", rows[0].paid, workflows);
+    expectEqual("recorded transactions", rows[0].recorded, txWork.steps.length * workflows);
     expectEqual("workflows that succeeded", rows[0].succeeded, workflows);
     return sample;
   } finally {
@@ -66,17 +78,20 @@ async function transactions(place: Place, setting: Setting, options: CaseOptions
 
 function registerThreeTransactions(place: Place, setting: Setting): () => Promise<number> {
   const dataSource = new PostgresDataSource("bench", { ...addressOf(place.url), ...setting.dataSource });
-  const write = (step: string): Promise<number> =>
-    dataSource.runTransaction(
-      async () => {
-        await dataSource.client`INSERT INTO entry (step) VALUES (${step})`;
-        return 1;
-      },
-      { name: step },
-    );
-  return DBOS.registerWorkflow(async () => (await write("one")) + (await write("two")) + (await write("three")), {
-    name: "three-transactions",
-  });
+  return DBOS.registerWorkflow(
+    async () => {
+      const order = DBOS.workflowID ?? "";
+      for (const [at, sql] of txWork.steps.entries()) {
+        const write = async (): Promise<number> => {
+          await dataSource.client.unsafe(onPostgres(sql), [order], { prepare: true });
+          return at;
+        };
+        await dataSource.runTransaction(write, { name: `step ${at}` });
+      }
+      return txWork.steps.length;
+    },
+    { name: "three-transactions" },
+  );
 }
 
 /** Postgres.js takes a URL only as an argument of its own, which the data source does not hand on. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { CaseOptions, Meter, Sample } from "../contender.ts";
 import { keepInFlight, measureLatency, measureRate } from "../measure.ts";
 
-export const inFlight = { one: 1, enqueue: 64, transactions: 64, workflows: 256 } as const;
+export const inFlight = { one: 1, enqueue: 64, workflows: 256 } as const;
 
 /** Counts completions, and settles at the last. */
 export interface Countdown {
@@ -55,7 +55,8 @@ export interface PickUps {
   readonly entered: () => void;
   /**
    * `pollMs`, 0 by default, is the longest interval at which the peer looks for work; 0 if it is told. The pauses before
-   * the jobs are spread over it, so that they come at every phase of it: a fixed pause would always meet the same.
+   * the jobs, `idleMs` at least, are spread over it, so that they come at every phase of it: a fixed pause would always
+   * meet the same.
    */
   readonly measure: (
     options: CaseOptions,
@@ -65,7 +66,8 @@ export interface PickUps {
   ) => Promise<Sample>;
 }
 
-const shortestPauseMs = 20;
+/** As for makegood. */
+const idleMs = 50;
 
 export function pickUps(): PickUps {
   let entered = (): void => undefined;
@@ -80,7 +82,7 @@ export function pickUps(): PickUps {
     entered: () => entered(),
     measure: async ({ count, warmUp }, meter, enqueue, pollMs = 0) => {
       const unit = async (n: number): Promise<number> => {
-        await pause(shortestPauseMs + pollMs * phaseOf(n));
+        await pause(idleMs + Math.max(idleMs, pollMs) * phaseOf(n));
         return once(enqueue);
       };
       await keepInFlight(inFlight.one, warmUp, unit);
