@@ -5,6 +5,7 @@ import { Pool } from "pg";
 import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
+import { takeOver } from "./dbos-recovery.ts";
 import { atMost, countdown, inFlight, latencyAlone, pickUps, rateAt, until, versionsOf } from "./sampling.ts";
 
 interface Setting {
@@ -69,6 +70,7 @@ function contender(name: string, settings: string, setting: Setting): Contender 
       "steps/256": at(threeStepsMany),
       "steps/1": at(threeStepsAlone),
       "sagas/256": at(sagas),
+      "recovery/10000": (place, options, meter) => takeOver(place, setting.config, options, meter),
       "jobs/process": at(processJobs),
       "jobs/enqueue-64": at(enqueueOneByOne),
       "jobs/end-to-end-64": at(endToEnd),

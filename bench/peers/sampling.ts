@@ -100,13 +100,14 @@ export function pause(ms: number): Promise<void> {
   return new Promise((settle) => setTimeout(settle, ms));
 }
 
-/** Asks again and again, without a rest between, until it is so; gives up after a minute. */
+/** Asks every few milliseconds until it is so; gives up after five minutes. */
 export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const patienceMs = 60_000;
+  const patienceMs = 300_000;
+  const restMs = 3;
   const startedAt = performance.now();
   while (!(await isSo())) {
     if (performance.now() - startedAt > patienceMs) throw new Error(`Expected ${what} within ${patienceMs} ms.`);
-    await pause(1);
+    await pause(restMs);
   }
 }
 
