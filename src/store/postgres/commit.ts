@@ -29,7 +29,16 @@ export async function commit(
   starts: readonly NewExecution[],
   writes: readonly Write[],
 ): Promise<Outcomes> {
+  if (starts.length + writes.length === 0) return { starts: [], writes: [] };
   const batch: Batch = { connections, starts: new Map(), writes: new Map() };
+  // The common case needs no book of what is known and what is not.
+  if (starts.every(isPlainStart) && writes.every(isPlainWrite)) {
+    const flushed = await tryFlush(connections, starts, writes);
+    if (flushed?.passed === null && flushed.started.size === starts.length)
+      return { starts: [...flushed.started.values()], writes: writes.map(() => done) };
+    throwFirst(await Promise.allSettled([settle(batch, starts, writes, flushed)]), batch);
+    return outcomesOf(batch, starts, writes);
+  }
   // Parents to wake go with their children: beside each other the two would find one another's rows busy.
   const parents = new Set(writes.map((write) => write.transition?.parent));
   const isPlain = (write: Write): boolean => isPlainWrite(write) && !parents.has(write.lease.executionId);
@@ -42,23 +51,35 @@ export async function commit(
     ),
   ];
   throwFirst(await Promise.allSettled(parts), batch);
-  return {
-    starts: starts.map((start) => known(batch.starts.get(start))),
-    writes: writes.map((write) => known(batch.writes.get(write))),
-  };
+  return outcomesOf(batch, starts, writes);
 }
+
+const done: WriteOutcome = { kind: "done", children: [] };
+
+const outcomesOf = (batch: Batch, starts: readonly NewExecution[], writes: readonly Write[]): Outcomes => ({
+  starts: starts.map((start) => known(batch.starts.get(start))),
+  writes: writes.map((write) => known(batch.writes.get(write))),
+});
 
 async function flush(batch: Batch, starts: readonly NewExecution[], writes: readonly Write[]): Promise<void> {
   if (starts.length + writes.length === 0) return;
-  const flushed = await tryFlush(batch.connections, starts, writes);
+  await settle(batch, starts, writes, await tryFlush(batch.connections, starts, writes));
+}
+
+/** After a flush: what landed is done, what did not is looked at again, and what met its own rows is sent another way. */
+async function settle(
+  batch: Batch,
+  starts: readonly NewExecution[],
+  writes: readonly Write[],
+  flushed: Flushed | undefined,
+): Promise<void> {
   if (flushed === undefined) return transact(batch, starts, writes);
   const { started, passed } = flushed;
   for (const start of starts) {
     const outcome = started.get(start.id);
     if (outcome !== undefined) batch.starts.set(start, outcome);
   }
-  for (const write of writes)
-    if (passed === null || passed.has(write.lease.executionId)) batch.writes.set(write, { kind: "done", children: [] });
+  for (const write of writes) if (passed === null || passed.has(write.lease.executionId)) batch.writes.set(write, done);
   await answerWrites(batch, writes);
   await answerStarts(batch, starts);
 }
