@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
-import { record, Scene, until } from "../testing/scene.ts";
+import { newId, record, Scene, until } from "../testing/scene.ts";
 import { claimSql, rescueSql } from "./claims.ts";
 import { wakeDueSql } from "./executions.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
@@ -30,6 +30,18 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
     );
     return rows[0].count;
   };
+
+  it("a claim prepared on empty tables finds by index what is ready, and again by its place", async () => {
+    const client = await open.pool.connect();
+    await client.query("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan");
+    await client.query(`PREPARE claim AS ${claimSql}`);
+    const id = newId();
+    const { rows } = await client.query(`EXPLAIN EXECUTE claim('n', '${id}', '{job-1,job-2}', '{1,1}', 10)`);
+    client.release(true);
+    const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+    expect(plan).toContain("Index Scan using execution_ready on execution");
+    expect(plan).toContain("Tid Scan on execution");
+  });
 
   it("a flush prepared on empty tables goes by primary key when they have grown, without new statistics", async () => {
     await open.pool.query(
