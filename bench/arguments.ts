@@ -68,6 +68,8 @@ export function readArguments(args: readonly string[]): Wish | "help" {
   const { values, positionals } = parse(args);
   if (values.help) return "help";
   const stores = (values.store ?? []).map(readStore);
+  if (new Set(stores.map(({ kind }) => kind)).size < stores.length)
+    throw new UsageError(`--store: expected each kind of store once, found one of them twice. ${seeHelp}`);
   const chosen = readSuites(positionals);
   return {
     suites: chosen,

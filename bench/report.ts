@@ -171,8 +171,9 @@ export function footOf(entrants: readonly Entrant[], { machine, settings, comman
   );
   const used = entrants.filter(({ contender }) => contender.settings !== "");
   return [
-    "Median (min to max) of the runs; ratios are taken run by run. Commits (that wrote) and SQL round trips are per unit of work,",
-    "CPU is of one processor: Node is the contender's process, db the server's or what the contender started. n/a: not known.",
+    "Median (min to max) of the runs; ratios are taken run by run: above 1 makegood is faster, for times below 1. Commits (that",
+    "wrote) and SQL round trips are per unit of work, CPU is of one processor: Node is the contender's process, db the server's or",
+    "what the contender started, MB the most memory of that process. n/a: not known.",
     "",
     describeMachine(machine),
     ...settings,

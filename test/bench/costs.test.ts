@@ -82,11 +82,11 @@ const works: readonly Work[] = [
 ];
 
 /** The user's transactions commit the records of the three steps; the start and the end are the engine's. */
-const ownLimits = { sqlite: { flushes: 2, commits: 5 }, postgres: { flushes: 2, roundTrips: 15 } } as const;
+const ownLimits = { sqlite: { flushes: 2, commits: 5 }, postgres: { flushes: 2, roundTrips: 11 } } as const;
 /** Beside the flushes the other processes are told, on PostgreSQL, once in 5 ms. */
-const enqueueLimits = { sqlite: { flushes: 1, commits: 1 }, postgres: { flushes: 2, roundTrips: 6 } } as const;
+const enqueueLimits = { sqlite: { flushes: 1, commits: 1 }, postgres: { flushes: 2, roundTrips: 5 } } as const;
 /** For the whole backlog, with the worker's start and end. */
-const backlogLimits = { sqlite: { flushes: 4, commits: 12 }, postgres: { flushes: 10, roundTrips: 32 } } as const;
+const backlogLimits = { sqlite: { flushes: 2, commits: 9 }, postgres: { flushes: 8, roundTrips: 30 } } as const;
 
 function suite(store: "sqlite" | "postgres", open: () => Promise<Ledger>): void {
   let ledger: Ledger | undefined;

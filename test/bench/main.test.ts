@@ -32,6 +32,7 @@ describe("the benchmark", () => {
     [["steps", "--runs", "0"], '--runs: expected a whole number from 1, found "0"'],
     [["steps", "--case", "512"], '--case: expected one of steps/256, steps/1, found "512"'],
     [["steps", "--store", "mysql://me:secret@there/db"], 'found "mysql:"'],
+    [["steps", "--store", "postgres", "--store", "postgres://there/db"], "expected each kind of store once"],
     [["steps", "--contender", "nobody"], 'expected a part of one of these names, found "nobody": makegood'],
     [["steps", "--fast"], "Unknown option '--fast'"],
   ])("refuses %j with what was expected and found, and exit code 2", (args, message) => {
