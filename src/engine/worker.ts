@@ -29,7 +29,9 @@ export interface WorkerOptions {
   readonly pruneBarriers: ((executionIds: readonly string[]) => Promise<void>) | null;
 }
 
-const claimBatch = 250;
+const claimBatch = 500;
+/** With a backlog, small room is filled up only this often: each claim is a round trip. */
+const topUpMs = 10;
 const wakeBatch = 500;
 const firstPollMs = 20;
 const retentionEveryMs = 60_000;
@@ -52,6 +54,10 @@ export class Worker implements RunHost {
   #mayHaveWork = true;
   /** Executions may be there whose owner's lease is out. Looked for in the claim loop, so that both share the room. */
   #mayHaveOrphans = true;
+  #lookedForOrphansAt = Number.NEGATIVE_INFINITY;
+  /** This process has started executions since its last claim. */
+  #startsItself = false;
+  #topUpTimer: (() => void) | undefined;
   #wakeClaimer: (() => void) | undefined;
   #wakeTimer: (() => void) | undefined;
   #wakeTimerAt = Number.POSITIVE_INFINITY;
@@ -103,6 +109,7 @@ export class Worker implements RunHost {
     this.#isStopping = true;
     this.#stopListening?.();
     this.#wakeTimer?.();
+    this.#topUpTimer?.();
     this.#wakeClaimer?.();
     if (this.#held.size > 0 && graceMs > 0) {
       let cancelTimer: (() => void) | undefined;
@@ -135,8 +142,8 @@ export class Worker implements RunHost {
 
   /** Room for one more that this process starts itself: the worker's id, or null. Give it back with `release`. */
   reserve(job: string, version: number): string | null {
-    if (this.#isStopping || this.#held.size + this.#reserved >= this.#options.concurrency || this.#isLeaseOut())
-      return null;
+    this.#startsItself = true;
+    if (this.#isStopping || this.#room <= 0 || this.#isLeaseOut()) return null;
     if (this.#env.registry.find(job, version) === undefined) return null;
     this.#reserved++;
     return this.#id;
@@ -157,14 +164,7 @@ export class Worker implements RunHost {
     if (this.#held.get(run.id) === run) this.#held.delete(run.id);
     if (release.kind === "suspended" && release.wakeInMs !== null) this.#wakeAt(release.wakeInMs);
     if (release.kind !== "ended") this.#env.engagements.released(run.id);
-    // What one flush releases is claimed anew in one go.
-    if (this.#mayHaveWork && this.#wakeClaimer !== undefined && !this.#isWakeScheduled) {
-      this.#isWakeScheduled = true;
-      this.#env.clock.soon(() => {
-        this.#isWakeScheduled = false;
-        this.#wakeClaimer?.();
-      });
-    }
+    if (this.#mayHaveWork) this.#claimSoon();
     if (this.#held.size === 0) {
       const waiting = this.#whenEmpty;
       this.#whenEmpty = [];
@@ -187,6 +187,21 @@ export class Worker implements RunHost {
     this.#held.get(executionId)?.lose();
   }
 
+  /** What one flush releases is claimed anew in one go, and what others release besides, a moment later. */
+  #claimSoon(): void {
+    if (this.#wakeClaimer === undefined || this.#isWakeScheduled) return;
+    this.#isWakeScheduled = true;
+    this.#env.clock.soon(() => {
+      this.#isWakeScheduled = false;
+      if (this.#hasMuchRoom) this.#wakeClaimer?.();
+      else
+        this.#topUpTimer ??= this.#env.clock.after(topUpMs, () => {
+          this.#topUpTimer = undefined;
+          this.#wakeClaimer?.();
+        });
+    });
+  }
+
   // ── Loops ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #claimLoop(signal: AbortSignal): Promise<void> {
@@ -201,12 +216,10 @@ export class Worker implements RunHost {
         pauseMs = this.#options.pollMs;
       }
       if (claimedCount > 0) pauseMs = firstPollMs;
-      if (this.#mayHaveWork && this.#hasRoom()) continue;
+      if (this.#mayHaveWork && this.#hasMuchRoom) continue;
       // With room: until somebody announces work, or the next look. Without: until an execution leaves.
-      await this.#pause(
-        signal,
-        this.#hasRoom() ? pauseMs * (0.75 + this.#env.random.next() / 2) : this.#options.pollMs,
-      );
+      const nextLookMs = this.#mayHaveWork ? topUpMs : pauseMs * (0.75 + this.#env.random.next() / 2);
+      await this.#pause(signal, this.#room > 0 ? nextLookMs : this.#options.pollMs);
       if (!this.#mayHaveWork) {
         pauseMs = Math.min(this.#options.pollMs, pauseMs * 1.5);
         this.#mayHaveWork = true;
@@ -215,14 +228,18 @@ export class Worker implements RunHost {
     }
   }
 
-  #hasRoom(): boolean {
-    return this.#held.size + this.#reserved < this.#options.concurrency;
+  get #room(): number {
+    return this.#options.concurrency - this.#held.size - this.#reserved;
+  }
+
+  get #hasMuchRoom(): boolean {
+    return this.#room >= Math.ceil(this.#options.concurrency / 4);
   }
 
   /** What others left first, then what is ready, as far as there is room. Returns how many came. */
   async #claim(): Promise<number> {
     const jobs = this.#env.registry.refs;
-    const room = this.#options.concurrency - this.#held.size - this.#reserved;
+    const room = this.#room;
     // Cleared before the questions, so that an announcement that comes meanwhile is not forgotten.
     this.#mayHaveWork = false;
     if (jobs.length === 0) return 0;
@@ -232,11 +249,10 @@ export class Worker implements RunHost {
     }
     if (this.#isLeaseOut() && !(await this.#renew())) return 0;
     if (this.#isStopping) return 0;
-    // Half of the room is taken while the store is asked; the other half is for what this process starts meanwhile.
-    const share = Math.min(Math.ceil(room / 2), claimBatch);
+    const share = this.#share(room);
     this.#reserved += share;
     try {
-      const rescued = this.#mayHaveOrphans ? await this.#rescue(share) : [];
+      const rescued = this.#mayLookForOrphans() ? await this.#rescue(share) : [];
       const limit = share - rescued.length;
       const request = { namespace: this.#env.namespace, worker: this.#id, jobs, limit };
       const ready = limit > 0 ? await this.#env.store.executions.claim(request) : [];
@@ -246,6 +262,18 @@ export class Worker implements RunHost {
     } finally {
       this.#reserved -= share;
     }
+  }
+
+  /** Taken while the store is asked. The rest is for what this process starts meanwhile, or for the claim after this one. */
+  #share(room: number): number {
+    const share = this.#startsItself ? Math.ceil(room / 2) : Math.min(room, Math.ceil(this.#options.concurrency / 2));
+    this.#startsItself = false;
+    return Math.min(share, claimBatch);
+  }
+
+  /** An orphan waits at most as long as work that nobody announced. */
+  #mayLookForOrphans(): boolean {
+    return this.#mayHaveOrphans || this.#env.clock.monotonicMs() - this.#lookedForOrphansAt >= this.#options.pollMs;
   }
 
   async #beginAll(claimed: readonly ClaimedExecution[]): Promise<void> {
@@ -295,6 +323,7 @@ export class Worker implements RunHost {
 
   async #rescue(limit: number): Promise<readonly ClaimedExecution[]> {
     this.#mayHaveOrphans = false;
+    this.#lookedForOrphansAt = this.#env.clock.monotonicMs();
     const { claimed, parked } = await this.#env.store.executions.rescue({
       namespace: this.#env.namespace,
       worker: this.#id,
