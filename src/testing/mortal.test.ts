@@ -18,7 +18,8 @@ afterEach(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-const newStore = (): Store => sqlite(join(folder, "engine.db"));
+/** A thread takes longer to start than these lives take. */
+const newStore = (): Store => sqlite(join(folder, "engine.db"), { thread: false });
 
 function mortalStore(): Mortal {
   const life = mortal(newStore());

@@ -109,7 +109,12 @@ describe("the packed tarball", () => {
       outfile: bundle,
       logLevel: "silent",
     });
-    expect(await consumer.node(bundle, { cwd: join(bundle, "..") })).toMatchObject({ code: 0, stdout: expectedOutput });
+    expect(await consumer.node(bundle, { cwd: join(bundle, "..") })).toMatchObject({
+      code: 0,
+      stdout: expectedOutput,
+      // Not a word of it where the thread's program is there.
+      stderr: expect.stringContaining("MAKEGOOD_NO_THREAD"),
+    });
   });
 
   it("has a command line that runs from it", async () => {

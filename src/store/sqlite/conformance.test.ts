@@ -14,29 +14,30 @@ const poison = (row: JournalRow): JournalRow => ({ ...row, body: new Uint8Array(
 
 const noPush = "SQLite tells other processes nothing; they poll";
 
-testStore("sqlite, a file", {
-  async open() {
-    const folder = mkdtempSync(join(tmpdir(), "makegood-sqlite-"));
-    const path = join(folder, "engine.db");
-    const store = sqlite(path);
-    await store.open();
-    return {
-      store,
-      poison,
-      async second() {
-        const other = sqlite(path);
-        await other.open();
-        return other;
-      },
-      begin: () => Promise.resolve(begin(path)),
-      async close() {
-        await store.close();
-        rmSync(folder, { recursive: true });
-      },
-    };
-  },
-  skip: { push: noPush },
-});
+for (const thread of [true, false])
+  testStore(`sqlite, a file, in ${thread ? "a thread of its own" : "the application's thread"}`, {
+    async open() {
+      const folder = mkdtempSync(join(tmpdir(), "makegood-sqlite-"));
+      const path = join(folder, "engine.db");
+      const store = sqlite(path, { thread });
+      await store.open();
+      return {
+        store,
+        poison,
+        async second() {
+          const other = sqlite(path, { thread });
+          await other.open();
+          return other;
+        },
+        begin: () => Promise.resolve(begin(path)),
+        async close() {
+          await store.close();
+          rmSync(folder, { recursive: true });
+        },
+      };
+    },
+    skip: { push: noPush },
+  });
 
 const ownMemory = "a database in memory belongs to its one connection";
 testStore("sqlite, in memory", {

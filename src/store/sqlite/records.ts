@@ -78,5 +78,7 @@ export const fencedRow = ({ id, token }: Owner, row: JournalRow): Values => [
 ];
 
 export function insertFenced(sql: Sql, owner: Owner, direction: "forward" | "back", row: JournalRow): boolean {
-  return sql.run(insertFencedRecord[direction], fencedRow(owner, row)) === 1;
+  // Compared, not looked up: a name out of a message is no property key yet, and making it one costs 0.1 µs.
+  const statement = direction === "back" ? insertFencedRecord.back : insertFencedRecord.forward;
+  return sql.run(statement, fencedRow(owner, row)) === 1;
 }

@@ -1,34 +1,31 @@
-import { randomBytes } from "node:crypto";
+import { describeValue, OptionError } from "../../core/errors.ts";
 import { checkInteger, checkOptions } from "../../core/options.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 import type { Store } from "../../core/store.ts";
-import { commandStore } from "./commands.ts";
-import { Connection } from "./connection.ts";
-import { executionStore } from "./executions.ts";
-import { migrate } from "./migrate.ts";
+import { inThread, systemClock, systemRandom } from "./in-thread.ts";
 import { createMoments } from "./moment.ts";
-import { ownTransactions, readIdentity } from "./own.ts";
-import { readStore } from "./reads.ts";
-import { checkPath } from "./suitability.ts";
-import { workerStore } from "./workers.ts";
+import { ownTransactions } from "./own.ts";
+import { checkPath, memory } from "./suitability.ts";
+import { findProgram, threaded } from "./thread/threaded.ts";
 
 export interface SqliteOptions {
-  /** How long SQLite itself waits for another writer, in ms. It blocks the whole process meanwhile. Default 10, 0 … 50. */
+  /** How long SQLite itself waits for another writer, in ms. It blocks its thread meanwhile. Default 10, 0 … 50. */
   readonly busyTimeoutMs?: number;
   /** How long a call waits in all for other writers before it ends with STORE_CONFLICT, in ms from its first try. Default 10 000, 0 … 600 000. */
   readonly conflictAfterMs?: number;
+  /**
+   * Whether SQLite works in a thread of its own, so that the application's does not wait for the disk. False: in the
+   * application's. Default true, where it can be; a database in memory and a store with `clock` or `random` cannot.
+   */
+  readonly thread?: boolean;
   /** Judges leases and due times; every process that shares the file must have the same time. Default: the system's. */
   readonly clock?: Pick<Clock, "now">;
   /** For the ids of audit rows and incidents. Default: the system's. */
   readonly random?: Pick<Random, "bytes">;
 }
 
-const defaults = {
-  busyTimeoutMs: 10,
-  conflictAfterMs: 10_000,
-  clock: { now: () => Date.now() },
-  random: { bytes: (count: number): Uint8Array => randomBytes(count) },
-};
+const defaults = { busyTimeoutMs: 10, conflictAfterMs: 10_000, thread: true };
+const optionNames = [...Object.keys(defaults), "clock", "random"];
 const maxBusyTimeoutMs = 50;
 const maxConflictAfterMs = 600_000;
 
@@ -41,54 +38,43 @@ const maxConflictAfterMs = 600_000;
  * too old, no WAL, no database file) or STORE_SCHEMA (needs newer code).
  */
 export function sqlite(path: string, options: SqliteOptions = {}): Store {
-  const { busyTimeoutMs, conflictAfterMs, clock, random } = resolveOptions(options);
-  const moments = createMoments(clock, random);
-  const connection = new Connection({ path: checkPath(path), moment: moments, busyTimeoutMs, conflictAfterMs });
-  let identity: string | null = null;
-  return {
-    kind: "sqlite",
-    executions: executionStore(connection),
-    workers: workerStore(connection),
-    commands: commandStore(connection),
-    reads: readStore(connection),
-    own: ownTransactions(() => identity, moments),
-    flushLanes: 1,
-    async open() {
-      await connection.open();
-      try {
-        await migrate(connection);
-        identity = await connection.read((sql) => sql.script(readIdentity()));
-      } catch (error) {
-        connection.close();
-        throw error;
-      }
-    },
-    async migrate() {
-      await connection.open();
-      return migrate(connection);
-    },
-    // SQLite cannot push: other processes poll.
-    announce() {},
-    listen: () => () => {},
-    close() {
-      connection.close();
-      return Promise.resolve();
-    },
-  };
+  const { thread, clock, random, ...limits } = resolveOptions(options);
+  const settings = { path: checkPath(path), ...limits };
+  const mayHaveThread = thread && path !== memory && clock === undefined && random === undefined;
+  const program = mayHaveThread ? findProgram() : null;
+  if (mayHaveThread && program === null) warnOfNoThread();
+  if (program === null) return inThread({ ...settings, clock, random });
+  return threaded(program, settings, (identity) => ownTransactions(identity, createMoments(systemClock, systemRandom)));
 }
 
 function resolveOptions(options: SqliteOptions) {
-  checkOptions(options, Object.keys(defaults), "sqlite");
+  checkOptions(options, optionNames, "sqlite");
   const {
     busyTimeoutMs = defaults.busyTimeoutMs,
     conflictAfterMs = defaults.conflictAfterMs,
-    clock = defaults.clock,
-    random = defaults.random,
+    thread = defaults.thread,
+    clock,
+    random,
   } = options;
+  if (typeof thread !== "boolean")
+    throw new OptionError("sqlite.thread", `sqlite.thread: expected true or false, found ${describeValue(thread)}`);
   return {
     busyTimeoutMs: checkInteger(busyTimeoutMs, "sqlite.busyTimeoutMs", 0, maxBusyTimeoutMs),
     conflictAfterMs: checkInteger(conflictAfterMs, "sqlite.conflictAfterMs", 0, maxConflictAfterMs),
+    thread,
     clock,
     random,
   };
+}
+
+let isWarned = false;
+
+/** Everything works without the thread, only slower. Once, whatever the number of stores. */
+function warnOfNoThread(): void {
+  if (isWarned) return;
+  isWarned = true;
+  process.emitWarning(
+    "Expected the program of SQLite's thread beside the module that starts it, found none: a bundler left it behind. SQLite works in the application's thread, which waits for the disk. Keep makegood out of the bundle (external), or pass { thread: false }",
+    { type: "MakegoodWarning", code: "MAKEGOOD_NO_THREAD" },
+  );
 }

@@ -40,7 +40,8 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
       if (this.sourceSQL === "COMMIT" && hasTables && point === "before its commit") die();
       return run.call(this, ...(values as Parameters<typeof run>));
     };
-    await sqlite(path).open();
+    // In the thread whose classes were changed.
+    await sqlite(path, { thread: false }).open();
   },
 
   /** Keeps the write lock until told to let go. */
