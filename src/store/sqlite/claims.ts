@@ -2,9 +2,9 @@
 
 import { InvariantError } from "../../core/errors.ts";
 import type { Phase, Reason } from "../../core/execution.ts";
-import type { Row } from "../../core/script.ts";
 import type { ClaimedExecution, JobRef } from "../../core/store.ts";
 import type { Connection, Sql } from "./connection.ts";
+import type { Guard } from "./guard.ts";
 import { idFromBytes, idOrNull, idToBytes } from "./id-bytes.ts";
 import { isLive } from "./leases.ts";
 import type { Moment } from "./moment.ts";
@@ -48,41 +48,63 @@ function pick(sql: Sql, { namespace, jobs, limit }: Claim): readonly Uint8Array[
   return found.slice(0, limit).map((row) => row["id"] as Uint8Array);
 }
 
-// Served by both primary keys.
+// Served by both primary keys. In the order of `toClaimed`.
 const selectClaimed = `
-SELECT e.id, e.job, e.version, e.key, e.round, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent, e.slot,
+SELECT e.job, e.version, e.key, e.round, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent, e.slot,
        e.created_at, e.deadline_at, p.input, p.root, p.trace_context
   FROM makegood_execution AS e JOIN makegood_payload AS p ON p.execution_id = e.id
  WHERE e.id = ?`;
 
 /** What its new owner needs; in the transaction that gave it to him. */
 export function readClaimed(sql: Sql, id: Uint8Array, moment: Moment): ClaimedExecution {
-  const [row] = sql.rows(selectClaimed, [id]);
+  const row = sql.tuple(selectClaimed, [id]);
   if (row === undefined) throw new InvariantError(`Expected the payload of execution ${idFromBytes(id)}, found none`);
-  return toClaimed(row, moment.now);
+  return toClaimed(id, row as unknown as ClaimedRow, moment.now);
 }
 
-function toClaimed(row: Row, now: number): ClaimedExecution {
-  const deadlineAt = row["deadline_at"] as number | null;
+type ClaimedRow = readonly [
+  job: string,
+  version: number,
+  key: string | null,
+  round: number,
+  token: number,
+  phase: Phase,
+  reason: Reason | null,
+  cancel: Reason | null,
+  inbox: number,
+  priority: number,
+  group: string | null,
+  parent: Uint8Array | null,
+  slot: Guard["slot"],
+  createdAt: number,
+  deadlineAt: number | null,
+  input: Uint8Array | null,
+  root: Uint8Array,
+  traceContext: string | null,
+];
+
+function toClaimed(bytes: Uint8Array, row: ClaimedRow, now: number): ClaimedExecution {
+  const [job, version, key, round, token, phase, reason, cancel, inbox, ...rest] = row;
+  const [priority, group, parent, slot, createdAt, deadlineAt, input, root, traceContext] = rest;
   return {
-    id: idFromBytes(row["id"]),
-    job: row["job"] as string,
-    version: row["version"] as number,
-    key: row["key"] as string | null,
-    round: row["round"] as number,
-    token: row["token"] as number,
-    phase: row["phase"] as Phase,
-    reason: row["reason"] as Reason | null,
-    cancel: row["cancel"] as Reason | null,
-    inbox: row["inbox"] as number,
-    priority: row["priority"] as number,
-    group: row["group"] as string | null,
-    parent: idOrNull(row["parent"]),
-    root: idFromBytes(row["root"]),
-    holdsSlot: row["slot"] === "held",
-    traceContext: row["trace_context"] as string | null,
-    input: row["input"] as Uint8Array | null,
-    createdAt: row["created_at"] as number,
+    id: idFromBytes(bytes),
+    job,
+    version,
+    key,
+    round,
+    token,
+    phase,
+    reason,
+    cancel,
+    inbox,
+    priority,
+    group,
+    parent: idOrNull(parent),
+    root: idFromBytes(root),
+    holdsSlot: slot === "held",
+    traceContext,
+    input,
+    createdAt,
     deadlineAt,
     deadlineInMs: deadlineAt === null ? null : deadlineAt - now,
   };
