@@ -67,7 +67,7 @@ const defaultSettings = {
   full_page_writes: "on",
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
-  max_connections: "200",
+  max_connections: "400",
   timezone: "UTC",
   log_min_messages: "warning",
 };
