@@ -8,6 +8,7 @@ import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
 import { buildDtm, canBuildDtm, type DtmServer, dtmTables, dtmVersions, startDtm } from "./dtm-server.ts";
+import { post } from "./http-client.ts";
 import { atMost, inFlight, until } from "./sampling.ts";
 
 /** What is called by DTM, by path. */
@@ -79,24 +80,19 @@ async function sagas(server: DtmServer, { count, warmUp }: CaseOptions, meter?: 
 }
 
 async function submit(server: DtmServer, servicesUrl: string, n: number): Promise<void> {
-  const response = await fetch(`${server.url}/api/dtmsvr/submit`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      // No id may be the start of another: the embedded store would mix up their steps.
-      gid: `saga-${String(n).padStart(8, "0")}-`,
-      trans_type: "saga",
-      steps: [
-        { action: `${servicesUrl}/one`, compensate: `${servicesUrl}/undo-one` },
-        { action: `${servicesUrl}/two`, compensate: `${servicesUrl}/undo-two` },
-        { action: `${servicesUrl}/three`, compensate: "" },
-      ],
-      payloads: ["{}", "{}", "{}"],
-      wait_result: true,
-    }),
+  const { status } = await post(`${server.url}/api/dtmsvr/submit`, {
+    // No id may be the start of another: the embedded store would mix up their steps.
+    gid: `saga-${String(n).padStart(8, "0")}-`,
+    trans_type: "saga",
+    steps: [
+      { action: `${servicesUrl}/one`, compensate: `${servicesUrl}/undo-one` },
+      { action: `${servicesUrl}/two`, compensate: `${servicesUrl}/undo-two` },
+      { action: `${servicesUrl}/three`, compensate: "" },
+    ],
+    payloads: ["{}", "{}", "{}"],
+    wait_result: true,
   });
-  await response.text();
-  expectEqual("the answer's status", response.status, 409);
+  expectEqual("the answer's status", status, 409);
 }
 
 /** A saga that was undone has the status `failed`. */

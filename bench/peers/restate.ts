@@ -10,6 +10,7 @@ import { findLoopbackPort } from "../../test/services/loopback-port.ts";
 import { expectEqual } from "../check.ts";
 import type { CaseOptions, Contender, Meter, Place, Sample } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
+import { post } from "./http-client.ts";
 import { atMost, countdown, inFlight, latencyAlone, pickUps, rateAt, until, versionsOf } from "./sampling.ts";
 
 interface Bench {
@@ -28,7 +29,7 @@ const maxWorkflows = 6_000;
 const maxJobs = 10_000;
 
 export const contenders: readonly Contender[] = [
-  contender("Restate", "4 partitions instead of 24", { RESTATE_DEFAULT_NUM_PARTITIONS: "4" }),
+  contender("Restate", "2 partitions instead of 24", { RESTATE_DEFAULT_NUM_PARTITIONS: "2" }),
   contender("Restate, defaults", "", {}),
 ];
 
@@ -156,33 +157,24 @@ async function pickUpInProcess(bench: Bench, options: CaseOptions, meter?: Meter
 // ── Over the ingress and the admin interface ───────────────────────────────────────────────────────────────────────────
 
 function call({ ingressUrl }: Bench, handler: string): Promise<unknown> {
-  return post(`${ingressUrl}/workflows/${handler}`);
+  return ask(`${ingressUrl}/workflows/${handler}`);
 }
 
 /** Settles when the server has stored the invocation. */
 function send({ ingressUrl }: Bench, handler: string): Promise<unknown> {
-  return post(`${ingressUrl}/workflows/${handler}/send`);
+  return ask(`${ingressUrl}/workflows/${handler}/send`);
 }
 
-async function post(url: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(url, {
-    method: "POST",
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`Expected ${url} to succeed, found ${response.status}: ${text}`);
+async function ask(url: string, body?: unknown): Promise<unknown> {
+  const { status, text } = await post(url, body);
+  if (status >= 300) throw new Error(`Expected ${url} to succeed, found ${status}: ${text}`);
   return text === "" ? undefined : JSON.parse(text);
 }
 
-async function query({ adminUrl }: Bench, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const response = await fetch(`${adminUrl}/query`, {
-    method: "POST",
-    body: JSON.stringify({ query: sql }),
-    headers: { "content-type": "application/json", accept: "application/json" },
-  });
-  if (!response.ok)
-    throw new Error(`Expected the query to succeed, found ${response.status}: ${await response.text()}`);
-  const { rows } = (await response.json()) as { readonly rows: readonly Readonly<Record<string, unknown>>[] };
+type Row = Readonly<Record<string, unknown>>;
+
+async function query({ adminUrl }: Bench, sql: string): Promise<readonly Row[]> {
+  const { rows } = (await ask(`${adminUrl}/query`, { query: sql })) as { readonly rows: readonly Row[] };
   return rows;
 }
 
@@ -210,7 +202,7 @@ async function open(place: Place, env: Readonly<Record<string, string>>): Promis
   const endpoint = await openEndpoint();
   const server = await startServer(place, env);
   try {
-    await post(`${server.adminUrl}/deployments`, { uri: endpoint.url });
+    await ask(`${server.adminUrl}/deployments`, { uri: endpoint.url });
   } catch (error) {
     await server.close();
     await endpoint.close();
