@@ -76,9 +76,3 @@ export const fencedRow = ({ id, token }: Owner, row: JournalRow): Values => [
   id,
   token,
 ];
-
-export function insertFenced(sql: Sql, owner: Owner, direction: "forward" | "back", row: JournalRow): boolean {
-  // Compared, not looked up: a name out of a message is no property key yet, and making it one costs 0.1 µs.
-  const statement = direction === "back" ? insertFencedRecord.back : insertFencedRecord.forward;
-  return sql.run(statement, fencedRow(owner, row)) === 1;
-}
