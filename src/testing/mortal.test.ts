@@ -18,8 +18,7 @@ afterEach(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-/** A thread takes longer to start than these lives take. */
-const newStore = (): Store => sqlite(join(folder, "engine.db"), { thread: false });
+const newStore = (): Store => sqlite(join(folder, "engine.db"));
 
 function mortalStore(): Mortal {
   const life = mortal(newStore());

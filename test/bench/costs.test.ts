@@ -53,7 +53,7 @@ const works: readonly Work[] = [
     does: `${atOnce} jobs of three steps at once`,
     units: 1,
     run: together(atOnce, runs(threeSteps)),
-    limits: { sqlite: { flushes: 10, commits: 10 }, postgres: { flushes: 10, roundTrips: 10 } },
+    limits: { sqlite: { flushes: 5, commits: 5 }, postgres: { flushes: 10, roundTrips: 10 } },
   },
   {
     does: "a saga that undoes two steps alone",
@@ -65,7 +65,7 @@ const works: readonly Work[] = [
     does: `${atOnce} such sagas at once`,
     units: 1,
     run: together(atOnce, runs(saga)),
-    limits: { sqlite: { flushes: 12, commits: 12 }, postgres: { flushes: 12, roundTrips: 12 } },
+    limits: { sqlite: { flushes: 6, commits: 6 }, postgres: { flushes: 12, roundTrips: 12 } },
   },
   {
     does: "a job without steps alone",
@@ -77,16 +77,16 @@ const works: readonly Work[] = [
     does: `${atOnce} jobs without steps at once`,
     units: 1,
     run: together(atOnce, runs(noop)),
-    limits: { sqlite: { flushes: 4, commits: 4 }, postgres: { flushes: 4, roundTrips: 4 } },
+    limits: { sqlite: { flushes: 2, commits: 2 }, postgres: { flushes: 4, roundTrips: 4 } },
   },
 ];
 
 /** The user's transactions commit the records of the three steps; the start and the end are the engine's. */
 const ownLimits = { sqlite: { flushes: 2, commits: 5 }, postgres: { flushes: 2, roundTrips: 11 } } as const;
 /** Beside the flushes the other processes are told, on PostgreSQL, once in 5 ms. */
-const enqueueLimits = { sqlite: { flushes: 2, commits: 2 }, postgres: { flushes: 2, roundTrips: 5 } } as const;
+const enqueueLimits = { sqlite: { flushes: 1, commits: 1 }, postgres: { flushes: 2, roundTrips: 5 } } as const;
 /** For the whole backlog, with the worker's start and end. */
-const backlogLimits = { sqlite: { flushes: 8, commits: 15 }, postgres: { flushes: 8, roundTrips: 30 } } as const;
+const backlogLimits = { sqlite: { flushes: 2, commits: 9 }, postgres: { flushes: 8, roundTrips: 30 } } as const;
 
 function suite(store: "sqlite" | "postgres", open: () => Promise<Ledger>): void {
   let ledger: Ledger | undefined;

@@ -211,11 +211,10 @@ describeEngine("an execution", (newScene) => {
     const order: string[] = [];
     const note = job("note", { input: z.string() }, async (_ctx, name) => void order.push(name));
     const client = scene.app({}, note);
-    const app = scene.app({ concurrency: 1 }, note);
-    await app.open();
     const late = await client.start(note, "late", { priority: 9 });
     await client.start(note, "first", { priority: 0 });
-    const delayed = await client.start(note, "delayed", { priority: 0, delay: "500ms" });
+    const delayed = await client.start(note, "delayed", { priority: 0, delay: "300ms" });
+    const app = scene.app({ concurrency: 1 }, note);
     await app.run();
     await late.result();
     expect(order).toEqual(["first", "late"]);

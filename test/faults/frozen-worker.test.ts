@@ -17,11 +17,6 @@ import type { WorkerArguments } from "./support/worker-child.ts";
 import { openWorld, type Place, type World } from "./support/world.ts";
 
 const leaseMs = 1_000;
-/**
- * A process that is stopped in the middle of a SQLite transaction holds everybody up until it is revived. The points at which
- * these stop are none of the store's thread, which would be stopped wherever it then is.
- */
-const inOneThread = { thread: false } as const;
 const at = (name: string, occurrence = 1): Spot => ({ name, occurrence });
 
 interface Case {
@@ -138,7 +133,7 @@ describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
   it.concurrent.each(cases.filter(({ on = kind }) => on === kind))(
     "$title does no harm when it is revived",
     async (one) => {
-      const place = newPlace({ ...inOneThread, ...(one.maxIdleMs !== undefined && { maxIdleMs: one.maxIdleMs }) });
+      const place = newPlace(one.maxIdleMs === undefined ? {} : { maxIdleMs: one.maxIdleMs });
       const world = await openWorld(place);
       const app = makegood({ store: world.store, namespace: place.name });
       const plots = makePlots(world);
@@ -180,7 +175,7 @@ describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
   it.concurrent.each(sameplace)(
     "gets nothing written $title, where the one that took over stands, too",
     async (one) => {
-      const place = newPlace(inOneThread);
+      const place = newPlace();
       const world = await openWorld(place);
       const app = makegood({ store: world.store, namespace: place.name });
       const plots = makePlots(world);

@@ -36,7 +36,7 @@ const place = job("place", {}, async (ctx) => {
     compensate: () => {},
   });
 });
-const app = makegood({ store: sqlite("engine.db") });
+const app = makegood({ store: sqlite("engine.db", { thread: true }) });
 app.register(place);
 await app.run();
 const outcome = await (await app.start(place, undefined)).outcome();
@@ -112,7 +112,7 @@ describe("the packed tarball", () => {
     expect(await consumer.node(bundle, { cwd: join(bundle, "..") })).toMatchObject({
       code: 0,
       stdout: expectedOutput,
-      // Not a word of it where the thread's program is there.
+      // The thread's program is not in it. Where it is, as above, nothing is said.
       stderr: expect.stringContaining("MAKEGOOD_NO_THREAD"),
     });
   });

@@ -49,7 +49,9 @@ describe("a store on SQLite", () => {
       { busyTimeoutMs: -1 },
       { conflictAfterMs: 1.5 },
       { busyTimeout: 5 },
-    ] as SqliteOptions[])
+      { thread: 1 },
+      { thread: true, clock: Date },
+    ] as unknown as SqliteOptions[])
       expect(() => sqlite("a.db", options)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
   });
 
@@ -169,28 +171,34 @@ describe("another process that writes", () => {
       { conflictAfterMs: 30, busyTimeoutMs: 0 },
     ));
 
+  const verbs = ["start", "start in a thread"] as const;
+
   test("takes turns with others, and none of their commits is lost", () =>
     withStore(async (store, path) => {
       const scene = new Scene(store);
-      const processes = [1, 2, 3].map(() => startProcess("start", path, `${scene.namespace} 100`));
+      const processes = [...verbs, verbs[0]].map((verb) => startProcess(verb, path, `${scene.namespace} 100`));
       for (let i = 0; i < 100; i++) await scene.start();
       expect(await Promise.all(processes.map((each) => each.end()))).toEqual([0, 0, 0]);
       expect((await store.reads.countByStatus(scene.namespace)).ready).toBe(700);
     }));
 
-  test("and is killed by SIGKILL leaves all that it had acknowledged, and no half of a commit", () =>
-    withStore(async (store, path) => {
-      const scene = new Scene(store);
-      for (let round = 1; round <= 3; round++) {
-        const writer = startProcess("start", path, scene.namespace);
-        const acknowledged: string[] = [];
-        for (let count = 0; count < 20 * round; count++) acknowledged.push(...((await writer.line()) ?? "").split(" "));
-        writer.kill();
-        expect(await writer.end()).toBe("SIGKILL");
-        for (const id of acknowledged) expect(await store.reads.find(id)).not.toBeNull();
-        expect((await store.reads.countByStatus(scene.namespace)).ready % 2).toBe(0);
-      }
-    }));
+  test.each(verbs)(
+    "and is killed by SIGKILL leaves all that it had acknowledged, and no half of a commit: %s",
+    (verb) =>
+      withStore(async (store, path) => {
+        const scene = new Scene(store);
+        for (let round = 1; round <= 3; round++) {
+          const writer = startProcess(verb, path, scene.namespace);
+          const acknowledged: string[] = [];
+          for (let count = 0; count < 20 * round; count++)
+            acknowledged.push(...((await writer.line()) ?? "").split(" "));
+          writer.kill();
+          expect(await writer.end()).toBe("SIGKILL");
+          for (const id of acknowledged) expect(await store.reads.find(id)).not.toBeNull();
+          expect((await store.reads.countByStatus(scene.namespace)).ready % 2).toBe(0);
+        }
+      }),
+  );
 });
 
 describe("an I/O error", () => {

@@ -14,8 +14,8 @@ export interface SqliteOptions {
   /** How long a call waits in all for other writers before it ends with STORE_CONFLICT, in ms from its first try. Default 10 000, 0 … 600 000. */
   readonly conflictAfterMs?: number;
   /**
-   * Whether SQLite works in a thread of its own, so that the application's does not wait for the disk. False: in the
-   * application's. Default true, where it can be; a database in memory and a store with `clock` or `random` cannot.
+   * Whether SQLite works in a thread of its own, so that the application's does not wait for the disk. It costs a job alone a
+   * third more time. Not for a database in memory, and not with `clock` or `random`. Default false.
    */
   readonly thread?: boolean;
   /** Judges leases and due times; every process that shares the file must have the same time. Default: the system's. */
@@ -24,7 +24,7 @@ export interface SqliteOptions {
   readonly random?: Pick<Random, "bytes">;
 }
 
-const defaults = { busyTimeoutMs: 10, conflictAfterMs: 10_000, thread: true };
+const defaults = { busyTimeoutMs: 10, conflictAfterMs: 10_000, thread: false };
 const optionNames = [...Object.keys(defaults), "clock", "random"];
 const maxBusyTimeoutMs = 50;
 const maxConflictAfterMs = 600_000;
@@ -40,9 +40,13 @@ const maxConflictAfterMs = 600_000;
 export function sqlite(path: string, options: SqliteOptions = {}): Store {
   const { thread, clock, random, ...limits } = resolveOptions(options);
   const settings = { path: checkPath(path), ...limits };
-  const mayHaveThread = thread && path !== memory && clock === undefined && random === undefined;
-  const program = mayHaveThread ? findProgram() : null;
-  if (mayHaveThread && program === null) warnOfNoThread();
+  if (thread && (path === memory || clock !== undefined || random !== undefined))
+    throw new OptionError(
+      "sqlite.thread",
+      "sqlite.thread: expected a file, and neither clock nor random, beside thread: true; they stay in the application's thread",
+    );
+  const program = thread ? findProgram() : null;
+  if (thread && program === null) warnOfNoThread();
   if (program === null) return inThread({ ...settings, clock, random });
   return threaded(program, settings, (identity) => ownTransactions(identity, createMoments(systemClock, systemRandom)));
 }
@@ -74,7 +78,7 @@ function warnOfNoThread(): void {
   if (isWarned) return;
   isWarned = true;
   process.emitWarning(
-    "Expected the program of SQLite's thread beside the module that starts it, found none: a bundler left it behind. SQLite works in the application's thread, which waits for the disk. Keep makegood out of the bundle (external), or pass { thread: false }",
+    "Expected the program of SQLite's thread beside the module that starts it, found none: a bundler left it behind. SQLite works in the application's thread, which waits for the disk. Keep makegood out of the bundle (external), or do without { thread: true }",
     { type: "MakegoodWarning", code: "MAKEGOOD_NO_THREAD" },
   );
 }

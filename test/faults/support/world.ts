@@ -23,8 +23,6 @@ export interface Place {
   readonly maxIdleMs?: number;
   /** How long a statement waits for PostgreSQL's answer. */
   readonly deadlineMs?: number;
-  /** As in SqliteOptions. */
-  readonly thread?: boolean;
 }
 
 export interface World {
@@ -82,7 +80,7 @@ export async function warmUp(): Promise<void> {
 
 // Each kind's modules are loaded where it is used: a child that is killed a hundred times should start fast.
 
-async function openSqlite({ name: world, engine, far, thread = true }: Place, at: At): Promise<Opened> {
+async function openSqlite({ name: world, engine, far }: Place, at: At): Promise<Opened> {
   const { nodeSqlite, sqlite } = await import("../../../src/sqlite.ts");
   const dbs: DatabaseSync[] = [];
   const book = (place: string, file: string): Book => {
@@ -94,7 +92,7 @@ async function openSqlite({ name: world, engine, far, thread = true }: Place, at
     return sqliteBook(reader, { place, world, on, at });
   };
   return {
-    newStore: () => sqlite(engine, { thread }),
+    newStore: () => sqlite(engine),
     own: book("own", engine),
     far: book("far", far),
     close: async () => dbs.forEach((db) => void db.close()),

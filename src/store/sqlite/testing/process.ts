@@ -40,8 +40,7 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
       if (this.sourceSQL === "COMMIT" && hasTables && point === "before its commit") die();
       return run.call(this, ...(values as Parameters<typeof run>));
     };
-    // In the thread whose classes were changed.
-    await sqlite(path, { thread: false }).open();
+    await sqlite(path).open();
   },
 
   /** Keeps the write lock until told to let go. */
@@ -55,18 +54,8 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
     say("released");
   },
 
-  /** Starts executions as fast as it can and names each once it is acknowledged; for ever, or so many. */
-  async start(path, argument) {
-    const [namespace = "", count] = argument.split(" ");
-    const store = sqlite(path);
-    await store.open();
-    for (let i = 0; i < Number(count ?? Number.POSITIVE_INFINITY); i++) {
-      const executions = [execution(namespace), execution(namespace)];
-      await store.executions.commit(executions, []);
-      say(executions.map(({ id }) => id).join(" "));
-    }
-    await store.close();
-  },
+  start: (path, argument) => startMany(path, argument, false),
+  "start in a thread": (path, argument) => startMany(path, argument, true),
 
   /** Writes until the file may not grow any more; tells what it was told, and what it was told when it asked again. */
   async fill(path, namespace) {
@@ -86,6 +75,19 @@ const verbs: Readonly<Record<string, (path: string, argument: string) => Promise
     }
   },
 };
+
+/** Starts executions as fast as it can and names each once it is acknowledged; for ever, or so many. */
+async function startMany(path: string, argument: string, thread: boolean): Promise<void> {
+  const [namespace = "", count] = argument.split(" ");
+  const store = sqlite(path, { thread });
+  await store.open();
+  for (let i = 0; i < Number(count ?? Number.POSITIVE_INFINITY); i++) {
+    const executions = [execution(namespace), execution(namespace)];
+    await store.executions.commit(executions, []);
+    say(executions.map(({ id }) => id).join(" "));
+  }
+  await store.close();
+}
 
 function execution(namespace: string, input: Uint8Array | null = null): NewExecution {
   const id = uuidV7(Date.now(), randomBytes(10));

@@ -96,7 +96,7 @@ describe("a thread that dies", () => {
 describe("a store in a thread", () => {
   test("answers what it was asked before it closed, then refuses, and opens again", () =>
     withFile(async (path) => {
-      const store = sqlite(path);
+      const store = sqlite(path, { thread: true });
       await store.open();
       const scene = new Scene(store);
       const starts = [1, 2, 3].map(() => scene.start());
@@ -110,7 +110,7 @@ describe("a store in a thread", () => {
 
   test("that waits for another writer is told that it is closed", () =>
     withFile(async (path) => {
-      const store = sqlite(path);
+      const store = sqlite(path, { thread: true });
       await store.open();
       const holder = startProcess("hold", path);
       await holder.line();
@@ -126,7 +126,7 @@ describe("a store in a thread", () => {
     withFile(async (path) => {
       const program = `
         import { sqlite } from ${JSON.stringify(new URL("../sqlite.ts", import.meta.url).href)};
-        const store = sqlite(${JSON.stringify(path)});
+        const store = sqlite(${JSON.stringify(path)}, { thread: true });
         await store.open();
         store.reads.countByStatus("any").then(({ ready }) => console.log("ready", ready));`;
       const { status, stdout, stderr } = spawnSync(
