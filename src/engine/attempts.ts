@@ -45,11 +45,13 @@ export function attempting<T>(run: Run, call: Call, plan: AttemptPlan, once: Onc
   const firstAt = run.env.clock.now();
   const wasUnknown = call.isUnknown;
   noteInFlight(call, plan);
-  const concluded = (tried: Try<T>): Awaitable<Tried<T>> =>
-    tried.kind === "ok"
-      ? { kind: "ok", value: tried.value, attempt: 1 }
-      : goOnAttempting(run, call, plan, once, { tried, firstAt, wasUnknown });
-  return mapMaybe(once(1), concluded);
+  return mapMaybe(
+    once(1),
+    (tried): Awaitable<Tried<T>> =>
+      tried.kind === "ok"
+        ? { kind: "ok", value: tried.value, attempt: 1 }
+        : goOnAttempting(run, call, plan, once, { tried, firstAt, wasUnknown }),
+  );
 }
 
 interface FirstAttempt<T> {

@@ -2,7 +2,7 @@
 // drained: replay from the journal does the same, so that whatever the function does next is the same as well.
 import type { Clock } from "../core/ports.ts";
 
-interface Place {
+export interface Place {
   /** undefined: not known yet; null: nothing to deliver. */
   deliver: (() => void) | null | undefined;
 }

@@ -17,21 +17,23 @@ import type { ExecutionStore, NewExecution, StartOutcome, Write, WriteOutcome } 
 
 export type Settled = Exclude<WriteOutcome, { readonly kind: "busy" }>;
 
-type Hear<T> = (outcome: T) => void;
-type HearError = (error: unknown) => void;
+/** Who waits for the answer to a write. Exactly one of the two is called, once; neither may throw. */
+export interface Hearer {
+  heard(outcome: Settled): void;
+  failed(error: unknown): void;
+}
 
 interface PendingStart {
   readonly execution: NewExecution;
-  readonly resolve: Hear<StartOutcome>;
-  readonly reject: HearError;
+  readonly resolve: (outcome: StartOutcome) => void;
+  readonly reject: (error: unknown) => void;
 }
 /** One write to be sent, and who waits for its answer. */
 interface PendingWrite {
   write: Write;
-  readonly resolve: Hear<Settled>;
-  readonly reject: HearError;
-  /** Callers whose writes were folded into this one. */
-  others: Pick<PendingWrite, "resolve" | "reject">[] | undefined;
+  readonly hearer: Hearer;
+  /** Those whose writes were folded into this one. */
+  others: Hearer[] | undefined;
   /** Under way, or resting before it is sent again: nothing can be folded into it. */
   isOut: boolean;
   /** The next one of the same execution. */
@@ -82,17 +84,17 @@ export class GroupCommit {
   }
 
   write(write: Write): Promise<Settled> {
-    return new Promise((resolve, reject) => this.send(write, resolve, reject));
+    return new Promise((heard, failed) => this.send(write, { heard, failed }));
   }
 
-  /** Like `write`, for those who need no promise: exactly one of the two is called, which must not throw. */
-  send(write: Write, resolve: Hear<Settled>, reject: HearError): void {
+  /** Like `write`, for those who need no promise. */
+  send(write: Write, hearer: Hearer): void {
     if (this.#isClosed) {
-      reject(closed());
+      hearer.failed(closed());
       return;
     }
     const id = write.lease.executionId;
-    const pending: PendingWrite = { write, resolve, reject, others: undefined, isOut: false, next: undefined };
+    const pending: PendingWrite = { write, hearer, others: undefined, isOut: false, next: undefined };
     let last = this.#lines.get(id);
     if (last === undefined) {
       this.#lines.set(id, pending);
@@ -103,7 +105,7 @@ export class GroupCommit {
     while (last.next !== undefined) last = last.next;
     if (!last.isOut && canFold(last.write, write)) {
       last.write = fold(last.write, write);
-      last.others = [...(last.others ?? []), pending];
+      last.others = [...(last.others ?? []), hearer];
     } else last.next = pending;
   }
 
@@ -211,8 +213,8 @@ export class GroupCommit {
       return;
     }
     this.#leave(pending);
-    pending.resolve(outcome);
-    for (const other of pending.others ?? []) other.resolve(outcome);
+    pending.hearer.heard(outcome);
+    for (const other of pending.others ?? []) other.heard(outcome);
   }
 
   /** The first of a line has its answer; the next one may go. */
@@ -252,8 +254,8 @@ const closed = (): Error =>
   new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
 
 function fail(pending: PendingWrite, error: unknown): void {
-  pending.reject(error);
-  for (const other of pending.others ?? []) other.reject(error);
+  pending.hearer.failed(error);
+  for (const other of pending.others ?? []) other.failed(error);
 }
 
 /** Plain records and attempts of the same direction share their fate, so they may share a write. */

@@ -37,13 +37,9 @@ export function perform(run: Run, call: Call): Awaitable<unknown> {
   const { ask } = call;
   switch (ask.kind) {
     case "step":
-      return performRemote(run, call, ask.step.retry, (attempt) =>
-        calling(run, call, "action", attempt, timeoutOf(run, ask.step.timeout, call), ask.step.run),
-      );
+      return performRemote(run, call, ask.step, ask.step.run);
     case "tcc":
-      return performRemote(run, call, ask.branch.retry, (attempt) =>
-        calling(run, call, "try", attempt, timeoutOf(run, ask.branch.timeout, call), ask.branch.try),
-      );
+      return performRemote(run, call, ask.branch, ask.branch.try);
     case "attempt":
       return performAttempt(run, call, ask.step);
     case "tx":
@@ -60,12 +56,10 @@ export function perform(run: Run, call: Call): Awaitable<unknown> {
   }
 }
 
-const forwardPlan = (run: Run, call: Call, retry: ErasedRemote["retry"]): AttemptPlan => ({
-  role: call.role,
-  policy: retry === undefined ? run.retry : resolveRetry(retry, run.retry, `retry of step ${call.step}`),
-  windowMs: null,
-  mayGoOn: () => run.isForward,
-});
+const forwardPlan = (run: Run, { role, step }: Call, retry: ErasedRemote["retry"]): AttemptPlan =>
+  retry === undefined && role === run.plan.role
+    ? run.plan
+    : { ...run.plan, role, policy: resolveRetry(retry, run.retry, `retry of step ${step}`) };
 
 type Failed = Extract<Tried<unknown>, { readonly kind: "failed" }>;
 
@@ -81,12 +75,14 @@ function concludeFailure(run: Run, call: Call, failed: Failed): Promise<void> {
 function performRemote(
   run: Run,
   call: Call,
-  retry: ErasedRemote["retry"],
-  once: (attempt: number) => Awaitable<Try<unknown>>,
+  how: Pick<ErasedRemote, "retry" | "timeout">,
+  body: (info: StepInfo) => Awaitable<unknown>,
 ): Awaitable<unknown> {
-  const store = (tried: Try<unknown>): Try<StoredValue> => storable(run, call, tried);
-  const attempts = attempting(run, call, forwardPlan(run, call, retry), (attempt) => mapMaybe(once(attempt), store));
-  return mapMaybe(attempts, (tried) => {
+  const once = (attempt: number): Awaitable<Try<StoredValue>> =>
+    mapMaybe(calling(run, call, call.role, attempt, timeoutOf(run, how.timeout, call), body), (tried) =>
+      storable(run, call, tried),
+    );
+  return mapMaybe(attempting(run, call, forwardPlan(run, call, how.retry), once), (tried) => {
     if (tried.kind === "failed") return concludeFailure(run, call, tried);
     return tried.kind === "ok" ? settle(run, call, tried) : undefined;
   });
@@ -121,14 +117,14 @@ async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise
   if (tried.kind === "void" || !run.isForward) return;
   if (tried.kind === "ok") {
     call.landed = { value: tried.value.value };
-    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, {
-      value: { ok: true, value: tried.value.value },
-    });
+    const value = { ok: true, value: tried.value.value };
+    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value }).answered;
     return;
   }
   const { error } = tried;
   if (isCertain(call, tried)) {
-    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value: { ok: false, error } });
+    const value = { ok: false, error };
+    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value }).answered;
     return;
   }
   call.isUnknown = true;

@@ -25,7 +25,7 @@ import type { ResolvedRetry } from "../core/retry.ts";
 import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
 import { Activity } from "./activity.ts";
 import { afterThrow, finish } from "./after-function.ts";
-import { type AttemptSignal, isThenable } from "./attempts.ts";
+import { type AttemptPlan, type AttemptSignal, isThenable } from "./attempts.ts";
 import { type Ask, type Call, isEffectful } from "./calls.ts";
 import type { StartedChild } from "./children.ts";
 import { confirmBranches } from "./confirm.ts";
@@ -42,6 +42,7 @@ import { persist } from "./patience.ts";
 import { perform } from "./perform.ts";
 import { parseInput } from "./prepare.ts";
 import { Progress } from "./progress.ts";
+import { Recording } from "./recording.ts";
 import type { Definition } from "./registry.ts";
 import { type Drift, replayJournal } from "./replay.ts";
 import { recordTurn, turnError } from "./turn.ts";
@@ -98,6 +99,7 @@ export class Run {
   #abort: AbortController | undefined;
   readonly #deliveries: Deliveries;
   readonly #activity: Activity;
+  #plan: AttemptPlan | undefined;
   #waits: Waits | undefined;
   #progress: Progress | undefined;
   #isDead = false;
@@ -141,6 +143,11 @@ export class Run {
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     return this.#abort.signal;
+  }
+  /** How a step without a policy of its own is attempted. */
+  get plan(): AttemptPlan {
+    this.#plan ??= { role: "action", policy: this.retry, windowMs: null, mayGoOn: () => this.isForward };
+    return this.#plan;
   }
   /** Most executions wait for nothing. */
   get waits(): Waits {
@@ -280,24 +287,36 @@ export class Run {
       this.waits.add(call, call.ask);
       return;
     }
-    const counts = isEffectful(call.ask.kind);
-    this.#activity.begin(counts);
-    const over = (): void => {
-      this.#activity.end(counts);
-      if (this.#returned !== undefined) this.#afterFunction();
-      this.considerSuspending();
-    };
-    const broken = (error: unknown): void => {
-      this.fail(error);
-      over();
-    };
+    this.#activity.begin(isEffectful(call.ask.kind));
     try {
       const work = perform(this, call);
-      if (isThenable(work)) work.then(over, broken);
-      else over();
+      if (isThenable(work))
+        work.then(
+          (done) => this.#performed(call, done),
+          (error: unknown) => this.callBroken(call, error),
+        );
+      else this.#performed(call, work);
     } catch (error) {
-      broken(error);
+      this.callBroken(call, error);
     }
+  }
+
+  /** What is done may be a recording that is still on its way. */
+  #performed(call: Call, done: unknown): void {
+    if (done instanceof Recording) done.endCall();
+    else this.callOver(call);
+  }
+
+  /** Nothing of the call is under way any more. */
+  callOver(call: Call): void {
+    this.#activity.end(isEffectful(call.ask.kind));
+    if (this.#returned !== undefined) this.#afterFunction();
+    this.considerSuspending();
+  }
+
+  callBroken(call: Call, error: unknown): void {
+    this.fail(error);
+    this.callOver(call);
   }
 
   /** Something that is neither the user's nor the store's answer went wrong: a bug, or a value that the database refuses. */
@@ -415,7 +434,7 @@ export class Run {
     this.#deliveries.settle(place, null);
   }
 
-  /** Records one row of a call and delivers; `landed` false means that it was refused or the run is lost. */
+  /** Records one row of a call, and delivers when it has landed. */
   record(
     call: Call,
     role: Role,
@@ -424,35 +443,23 @@ export class Run {
     attempt: number,
     outcome: Known | undefined,
     more?: Partial<Write>,
-  ): Promise<Settled["kind"]> {
+  ): Recording {
     const row = this.newRow(call, role, state, body, attempt);
-    const place = this.reserve();
+    const recording = new Recording(this, call, row, this.reserve(), outcome);
     const write: Write = { lease: this.lease, direction: "forward", records: [row] };
-    return new Promise((resolve, reject) =>
-      this.env.journal.send(
-        more === undefined ? write : { ...write, ...more },
-        (answer) => {
-          const { kind } = this.#heard(answer);
-          if (kind === "done") this.settled(call, row, place, outcome);
-          else this.voided(place);
-          resolve(kind);
-        },
-        (error) => {
-          this.voided(place);
-          reject(error);
-        },
-      ),
-    );
+    this.env.journal.send(more === undefined ? write : { ...write, ...more }, recording);
+    return recording;
   }
 
   /** A fenced write. *Lost* ends the run; *refused* brings what is believed up to date. */
   write(write: Write, isFarewell = false): Promise<Settled> {
-    return new Promise((resolve, reject) =>
-      this.env.journal.send(write, (answer) => resolve(this.#heard(answer, isFarewell)), reject),
+    return new Promise((resolve, failed) =>
+      this.env.journal.send(write, { heard: (answer) => resolve(this.heard(answer, isFarewell)), failed }),
     );
   }
 
-  #heard(answer: Settled, isFarewell = false): Settled {
+  /** What an answer means to this run. */
+  heard(answer: Settled, isFarewell = false): Settled {
     if (this.#isDead && !isFarewell) return { kind: "lost" };
     if (answer.kind === "lost") this.lose();
     if (answer.kind === "refused") this.phase = answer.phase;

@@ -57,7 +57,9 @@ export class Starter {
     const execution = await prepare(this.#session.env, job, input, { delay, priority, traceContext, actor, claimFor });
     const outcome =
       options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
-    return this.#answer<R, Tx>(job, execution, outcome, options);
+    return outcome.id === execution.id
+      ? this.#handles.handle<R>(outcome.id, outcome.round, true)
+      : this.#answer<R, Tx>(job, execution, outcome, options);
   }
 
   readonly #reserve = (job: string, version: number): string | null =>

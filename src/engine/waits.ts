@@ -7,6 +7,7 @@ import type { Ask, Call } from "./calls.ts";
 import { endingOf, type StartedChild } from "./children.ts";
 import type { Ending } from "./engagements.ts";
 import { persist } from "./patience.ts";
+import type { Recording } from "./recording.ts";
 import type { Run } from "./run.ts";
 
 type WaitAsk = Extract<Ask, { readonly kind: "sleep" | "wait" | "child" }>;
@@ -167,9 +168,9 @@ export class Waits {
     };
   }
 
-  async #settle(pending: Pending, record: () => Promise<string>): Promise<void> {
+  async #settle(pending: Pending, record: () => Recording): Promise<void> {
     pending.isSettling = true;
-    const answer = await record();
+    const answer = await record().answered;
     if (answer === "done") {
       pending.cancelTimer?.();
       this.#pending.delete(pending);
