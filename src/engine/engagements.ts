@@ -5,6 +5,7 @@ import { isTerminal } from "../core/execution.ts";
 import type { ExecutionId } from "../core/ids.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import type { ReadStore } from "../core/store.ts";
+import { ChurningMap } from "./churning-map.ts";
 
 /** What `ReadStore.outcomes` says of one execution. */
 export type Ending = ReturnType<Awaited<ReturnType<ReadStore["outcomes"]>>["get"]> & object;
@@ -22,7 +23,7 @@ export class Engagements {
   readonly #reads: ReadStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #waiting = new Map<ExecutionId, Waiter[]>();
+  readonly #waiting = new ChurningMap<Waiter[]>();
   #cancelTimer: (() => void) | undefined;
   #paceMs = fastestMs;
   /** After how long the timer that is set fires. */
@@ -117,7 +118,7 @@ export class Engagements {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const ids = [...this.#waiting.keys()].filter((id) => !this.isHeld(id));
+      const ids = this.#waiting.keys().filter((id) => !this.isHeld(id));
       for (let from = 0; from < ids.length; from += askLimit) {
         const page = ids.slice(from, from + askLimit);
         const endings = await this.#reads.outcomes(page);

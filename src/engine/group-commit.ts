@@ -14,6 +14,7 @@
 import { CatalogError, isCodedError } from "../core/errors.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import type { ExecutionStore, NewExecution, StartOutcome, Write, WriteOutcome } from "../core/store.ts";
+import { ChurningMap } from "./churning-map.ts";
 
 export type Settled = Exclude<WriteOutcome, { readonly kind: "busy" }>;
 
@@ -62,7 +63,7 @@ export class GroupCommit {
   readonly #maxBatch: number;
   #starts: PendingStart[] = [];
   /** The first write of each execution; the others of that execution hang on it in the order of arrival. */
-  readonly #lines = new Map<string, PendingWrite>();
+  readonly #lines = new ChurningMap<PendingWrite>();
   /** Firsts that may go out. */
   #ready: PendingWrite[] = [];
   #flights = 0;

@@ -12,6 +12,7 @@
 import { CatalogError } from "../core/errors.ts";
 import type { Actor, Tasks } from "../core/ports.ts";
 import type { ClaimedExecution, Loaded } from "../core/store.ts";
+import { ChurningMap } from "./churning-map.ts";
 import type { Env } from "./env.ts";
 import { isPassing } from "./group-commit.ts";
 import { type Release, Run, type RunHost } from "./run.ts";
@@ -46,7 +47,7 @@ export class Worker implements RunHost {
   readonly #tasks: Tasks;
   readonly #options: WorkerOptions;
   #id: string;
-  readonly #held = new Map<string, Run>();
+  readonly #held = new ChurningMap<Run>();
   /** Starts sent as already claimed, whose answer is not here yet; they take up room. */
   #reserved = 0;
   #renewedAt = 0;
@@ -121,7 +122,7 @@ export class Worker implements RunHost {
     }
     // A claim that is under way brings more, and must not take again what was given back.
     await this.#claiming;
-    await Promise.allSettled([...this.#held.values()].map((run) => run.handBack()));
+    await Promise.allSettled(this.#held.values().map((run) => run.handBack()));
     await this.#tasks.stop();
     await this.#env.store.workers
       .end(this.#id)
@@ -366,7 +367,7 @@ export class Worker implements RunHost {
   }
 
   async #sweep(): Promise<void> {
-    const sweepHeld = [...this.#held.keys()];
+    const sweepHeld = this.#held.keys();
     const news = await this.#env.store.workers.sweep({ worker: this.#id, held: sweepHeld });
     const orphans = new Map<string, number>();
     for (const { id, token, cancel } of news) {
@@ -409,7 +410,7 @@ export class Worker implements RunHost {
       return true;
     }
     this.#env.log.warn({ worker: this.#options.name }, "this worker's row is gone: everything held is dropped");
-    for (const run of [...this.#held.values()]) run.lose();
+    for (const run of this.#held.values()) run.lose();
     this.#id = this.#env.newId();
     await this.#register();
     return true;
