@@ -420,7 +420,7 @@ export interface Store {
   readonly commands: CommandStore;
   readonly reads: ReadStore;
   readonly own: OwnTransactions;
-  /** How many calls of `commit` may be in flight at once: 1 where there is one writer. */
+  /** How many calls of `commit` pay when in flight at once: 1 where the caller's thread is the writer. */
   readonly flushLanes: number;
   /** Opens connections, checks the database's suitability and the schema version (STORE_UNSUITABLE, STORE_SCHEMA); migrates where that is automatic. */
   open(): Promise<void>;

@@ -1,6 +1,6 @@
-// A fenced write: all of it lands, or nothing. The two that make up nearly all of them, a record and the end of an execution
-// that nobody waits for, carry their fence in their first statement. Everything else, and whatever that statement found in its
-// way, goes by the guard row: it is read in the write transaction and decides.
+// A fenced write: all of it lands, or nothing. For the two that make up nearly all of them, a record and the end of an execution
+// that nobody waits for, the first statement is the fence. Everything else, and whatever that statement found in its way, goes
+// by the whole guard row: it is read in the write transaction and decides.
 
 import { InvariantError } from "../../core/errors.ts";
 import { isTerminal, type OwnerTransition, type TransitionRule, transitions } from "../../core/execution.ts";
