@@ -38,7 +38,8 @@ export function figuresOf(kind: Case["kind"], runs: readonly (Taken | null)[]): 
         : null,
     count: first.sample.count,
     commitsPerUnit: medianOf(taken.map((it) => perUnit(it, it.readings?.commits))),
-    roundTripsPerUnit: medianOf(taken.map((it) => perUnit(it, it.readings?.roundTrips))),
+    // None at all: the contender asks from another process than the one whose socket is watched.
+    roundTripsPerUnit: medianOf(taken.map((it) => perUnit(it, it.readings?.roundTrips || null))),
     nodeCpuPercent: medianOf(taken.map((it) => percent(it, it.sample.kind === "rate" ? it.sample.cpuMs : null))),
     serverCpuPercent: medianOf(taken.map((it) => percent(it, it.readings?.serverCpuMs))),
     maxRssMb: Math.max(...taken.map(({ maxRssMb }) => maxRssMb)),
