@@ -12,6 +12,7 @@ import type { Participant, ParticipantPort } from "./core/participant.ts";
 import type { Clock, Log, Random } from "./core/ports.ts";
 import type { Script } from "./core/script.ts";
 import type { Store } from "./core/store.ts";
+import { createAfterTurn } from "./engine/after-turn.ts";
 import { App } from "./engine/app.ts";
 import { Engagements } from "./engine/engagements.ts";
 import type { Env } from "./engine/env.ts";
@@ -105,6 +106,7 @@ export function makegood(options: AppOptions): App {
     journal: new GroupCommit({ store: store.executions, lanes: store.flushLanes, clock, random, log }),
     clock,
     random,
+    afterTurn: createAfterTurn(clock),
     newId: createIdSource(clock.now, (bytes) => random.bytes(bytes)),
     sha256,
     log,

@@ -18,6 +18,8 @@ export interface Env {
   readonly journal: GroupCommit;
   readonly clock: Clock;
   readonly random: Random;
+  /** See `createAfterTurn`. */
+  readonly afterTurn: (run: () => void) => void;
   /** Ids in the order in which they were asked for. */
   readonly newId: () => ExecutionId;
   readonly sha256: Sha256;

@@ -205,7 +205,7 @@ export class Run {
   #callFunction(): void {
     const context = createContext(this);
     const ended = (): void => {
-      if (!this.#isReplaying) this.#afterFunction();
+      if (!this.#isReplaying) this.#functionMayBeOver();
     };
     try {
       Promise.resolve(this.definition.job.handler(context, this.input)).then(
@@ -222,6 +222,15 @@ export class Run {
       this.#threw = { error };
       ended();
     }
+  }
+
+  /**
+   * It is over when it has ended and its steps have settled. Steps that it does not wait for may go on to another step with
+   * the result that they were just given: so only when they have had their turn.
+   */
+  #functionMayBeOver(): void {
+    if (this.calls.size === 0) this.#afterFunction();
+    else this.env.afterTurn(() => this.#afterFunction());
   }
 
   #afterFunction(): void {
@@ -310,7 +319,7 @@ export class Run {
   /** Nothing of the call is under way any more. */
   callOver(call: Call): void {
     this.#activity.end(isEffectful(call.ask.kind));
-    if (this.#returned !== undefined) this.#afterFunction();
+    if (this.#returned !== undefined) this.#functionMayBeOver();
     this.considerSuspending();
   }
 

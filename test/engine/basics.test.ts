@@ -206,6 +206,31 @@ describeEngine("an execution", (newScene) => {
     expect(await (await app.start(twice, undefined)).result()).toEqual([1, 2, "STEP_NAME_REUSED"]);
   });
 
+  it("goes on with steps that nobody awaits, also with one that begins as the function returns", async () => {
+    const scene = newScene();
+    const step = (n: number) => ({ run: () => n, irreversible: "test" });
+    const hasty = job("hasty", {}, async (ctx) => {
+      const chain = async (): Promise<void> => {
+        for (const n of [1, 2]) await ctx.step(["chained", n], step(n));
+      };
+      void chain();
+      const awaited = ctx.step("awaited", step(0));
+      const behind = async (): Promise<void> => {
+        await awaited;
+        for (let n = 0; n < 20; n++) await null;
+        await ctx.step("behind", step(3));
+      };
+      void behind();
+      return awaited;
+    });
+    const app = scene.app({}, hasty);
+    await app.run();
+    const execution = await app.start(hasty, undefined);
+    expect(await execution.result()).toBe(0);
+    const { journal } = await app.history(execution.id);
+    expect(journal.map((row) => row.step).sort()).toEqual(["awaited", "behind", "chained:1", "chained:2"]);
+  });
+
   it("is claimed by priority, and not before its delay is over", async () => {
     const scene = newScene();
     const order: string[] = [];

@@ -123,7 +123,8 @@ async function openPostgres(
     const on = participant<pg.PoolClient, "async">(place, pointedAdapter(place, nodePostgres(books), at));
     return postgresBook(books, { place, world, on, at });
   };
-  const enginePool = pool(engine);
+  // The lives of one world share it, and the dead ones keep what they had.
+  const enginePool = pool(engine, { max: 20 });
   return {
     newStore: () => postgres(enginePool, { migrate: true, deadlineMs }),
     own: book("own", engine),
