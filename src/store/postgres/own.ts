@@ -4,7 +4,7 @@ import { InvariantError } from "../../core/errors.ts";
 import type { JournalRow } from "../../core/journal.ts";
 import type { Script } from "../../core/script.ts";
 import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
-import { admits, phaseBitSql, phaseBits } from "./fence.ts";
+import { admits } from "./fence.ts";
 import { startScript } from "./starts.ts";
 import { int, text } from "./values.ts";
 import { guardOf } from "./writes.ts";
@@ -44,28 +44,15 @@ function* identityScript(): Script<string | null> {
 
 /** A process frozen before its COMMIT would hold the guard row, and so block its own rescue. A limit of the session's stays. */
 const maxIdleMs = 15_000;
-const boundedSql = `CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0'
-                    THEN set_config('idle_in_transaction_session_timeout', '${maxIdleMs}', true) END`;
 
 /**
- * Locks the guard row and waits for it, then inserts, all in one statement: the lock yields the row as it is when it comes
- * free, and ON CONFLICT sees what a snapshot does not. A row that is there is never `done`: the effect would be committed
- * twice. If it is mine, an earlier commit of this step landed unnoticed: `lost` drops the execution, the sweep finds it, and
- * its new owner replays the row.
+ * A row that is there is never `done`: the effect would be committed twice. If it is mine, an earlier commit of this step
+ * landed unnoticed: `lost` drops the execution, the sweep finds it, and its new owner replays the row.
  */
 const recordSql = `
-WITH guard AS MATERIALIZED ( -- primary key of execution
-  SELECT e.id, e.token, e.status, e.phase, e.cancel, e.inbox, ${boundedSql} AS bounded
-    FROM makegood.execution e WHERE e.id = $1::uuid
-     FOR NO KEY UPDATE OF e),
-wrote AS (
-  INSERT INTO makegood.journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
-  SELECT e.id, $2::text, $3::text, $4::text, $5::integer, $6::integer, $7::integer, $8::text, $9::bytea, $10::bigint, $11::integer, $12::text
-    FROM guard e
-   WHERE e.token = $11::integer AND $13::integer & ${phaseBitSql} <> 0
-  ON CONFLICT (execution_id, step, role) DO NOTHING
-  RETURNING 1)
-SELECT e.token, e.status, e.phase, e.cancel, e.inbox, e.bounded, (SELECT count(*) FROM wrote) AS wrote_count FROM guard e`;
+SELECT r.token, r.status, r.phase, r.cancel, r.inbox, r.wrote_count
+  FROM makegood.record_own($1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::integer, $7::integer, $8::text, $9::bytea,
+    $10::bigint, $11::integer, $12::text, $13::boolean, $14::text) r`;
 
 function* recordScript(lease: Lease, direction: "forward" | "back", row: JournalRow): Script<WriteOutcome["kind"]> {
   const write = { lease, direction };
@@ -84,7 +71,7 @@ function* recordScript(lease: Lease, direction: "forward" | "back", row: Journal
         row.body,
         row.at,
       ],
-      ...[lease.token, row.actor, phaseBits(write)],
+      ...[lease.token, row.actor, direction === "back", `${maxIdleMs}`],
     ],
   };
   const guard = found && guardOf(found);

@@ -182,4 +182,36 @@ CREATE TABLE makegood.search_attribute (
   PRIMARY KEY (execution_id, name)
 );
 CREATE INDEX search_attribute_value ON makegood.search_attribute (namespace, name, value, execution_id);
+
+-- Records a step in the user's own transaction, through whatever client he has: a function, because its plans are kept by the
+-- session, and planning its statements anew cost three times what they take. Locks the guard row and waits for it, then
+-- inserts: the lock yields the row as it is when it comes free, and ON CONFLICT sees what a snapshot does not. A process
+-- frozen before its COMMIT would hold the guard row, and so block its own rescue: hence the limit, unless the session has one.
+CREATE FUNCTION makegood.record_own(
+  p_execution_id uuid, p_step text, p_role text, p_kind text, p_seq integer, p_started integer, p_attempt integer, p_state text,
+  p_body bytea, p_at bigint, p_token integer, p_actor text, p_is_back boolean, p_max_idle text)
+RETURNS TABLE (token integer, status text, phase text, cancel text, inbox integer, wrote_count integer)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  guard record;
+  wrote integer := 0;
+BEGIN
+  IF current_setting('idle_in_transaction_session_timeout') = '0' THEN
+    PERFORM set_config('idle_in_transaction_session_timeout', p_max_idle, true);
+  END IF;
+  SELECT e.token, e.status, e.phase, e.cancel, e.inbox INTO guard
+    FROM makegood.execution e WHERE e.id = p_execution_id FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF guard.token = p_token AND guard.status = 'running' AND (guard.phase = 'back') = p_is_back THEN
+    INSERT INTO makegood.journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
+    VALUES (p_execution_id, p_step, p_role, p_kind, p_seq, p_started, p_attempt, p_state, p_body, p_at, p_token, p_actor)
+    ON CONFLICT (execution_id, step, role) DO NOTHING;
+    GET DIAGNOSTICS wrote = ROW_COUNT;
+  END IF;
+  RETURN QUERY SELECT guard.token, guard.status, guard.phase, guard.cancel, guard.inbox, wrote;
+END
+$$;
 `;
