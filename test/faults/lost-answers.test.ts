@@ -102,7 +102,7 @@ describeWithPostgres("an execution whose database's answers get lost", (database
     { loss: "hang", runs: 1, says: "reads its own transaction back and does not repeat it" },
     { loss: "request", runs: 2, says: "finds its own transaction missing and repeats it" },
   ] as const)("$says when the $loss of its COMMIT is lost", async ({ loss, runs }) => {
-    const { faults, points } = await live("buys", firstCommitAfter("INSERT INTO makegood.journal", loss));
+    const { faults, points } = await live("buys", firstCommitAfter("makegood.record_own", loss));
     expect(faults).toEqual([]);
     expect(bodiesOf(points, "own stock")).toBe(runs);
     expect(points).toContain("store: after executions.readBack");
