@@ -25,130 +25,98 @@ interface StartOptions {
 // biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction; the public types have checked it
 type AnyParticipant = Participant<any>;
 
+/** Everything is a property of the object itself, so that it can be taken out of it and copied with it. */
 export function createContext(run: Run): Context {
-  // The erased signatures stand for the overloads of Context, which the compiler has checked at the call.
-  return new RunContext(run) as unknown as Context;
-}
-
-/**
- * Each verb is a getter that answers a function of its own: so it can be taken out of the object, and an execution makes
- * only those that it uses.
- */
-class RunContext {
-  readonly #run: Run;
-  #random: (() => number) | undefined;
-  #log: Log | undefined;
-
-  constructor(run: Run) {
-    this.#run = run;
-  }
-
-  get executionId(): string {
-    return this.#run.claimed.id;
-  }
-  get job(): string {
-    return this.#run.claimed.job;
-  }
-  get key(): string {
-    return this.#run.claimed.key ?? this.#run.claimed.id;
-  }
-  get round(): number {
-    return this.#run.claimed.round;
-  }
-  get now(): Date {
-    return new Date(this.#run.nowMs);
-  }
-  get signal(): AbortSignal {
-    return this.#run.signal;
-  }
-  get log(): Log {
-    this.#log ??= logOf(this.#run);
-    return this.#log;
-  }
-  get random(): () => number {
-    this.#random ??= randomSequence(this.#run.env.sha256, this.#run.claimed.id);
-    return this.#random;
-  }
-  get progress() {
-    return (fraction: number, note?: string) => this.#run.progress(fraction, note ?? null);
-  }
-
-  get step() {
-    return (name: StepName, step: ErasedRemote) =>
-      this.#run.call(name, checked("step", step, runOnly, { kind: "step", step }));
-  }
-  get attempt() {
-    return (name: StepName, step: ErasedRemote) =>
-      this.#run.call(name, checked("attempt", step, runOnly, { kind: "attempt", step }));
-  }
-  get tx() {
-    return (on: AnyParticipant, name: StepName, step: ErasedTx) =>
-      this.#run.call(name, checked("tx", step, runOnly, { kind: "tx", on: portOf(on), step }));
-  }
-  get tcc() {
-    return (...args: readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch]) => {
-      if (this.#run.isBehindPivot)
-        return Promise.reject(
-          new CatalogError(
-            "PIVOT_MISUSE",
-            "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot",
-            {},
-          ),
-        );
-      if (args.length === 2)
-        return this.#run.call(args[0], checked("tcc", args[1], ofBranch, { kind: "tcc", branch: args[1] }));
-      const [on, name, branch] = args;
-      return this.#run.call(name, checked("tcc", branch, ofBranch, { kind: "tcc-tx", on: portOf(on), branch }));
-    };
-  }
-  get pivot() {
-    return () => this.#run.call("pivot", { kind: "pivot" });
-  }
-  get sleep() {
-    return (name: StepName, duration: Duration) => this.#run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") });
-  }
-  get waitFor() {
-    return (signal: SignalOf<unknown>, options: WaitOptions = {}) => {
-      checkOptions(options, ["timeout", "name"], "waitFor");
-      const { schema } = signal;
-      const read = async (payload: unknown): Promise<unknown> => {
-        if (schema === null) return payload;
-        const parsed = await validateInput(schema, payload, { what: `signal ${signal.name}` });
-        if (!parsed.ok) throw parsed.error;
-        return parsed.value;
-      };
-      const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "timeout");
-      const name = options.name ?? ["wait for", signal.name];
-      return this.#run.call(name, { kind: "wait", signal: signal.name, timeoutMs, read });
-    };
-  }
-  get start() {
-    return (job: AnyJob, input: unknown, options: StartOptions = {}) => {
-      checkOptions(options, ["delay", "name", "onUndo"], "start");
-      const { env, claimed } = this.#run;
-      const ready = (async () =>
-        prepare(env, job, input, {
-          delay: options.delay,
-          actor: { kind: "system", id: `execution:${claimed.id}` },
-          parent: { id: claimed.id, root: claimed.root },
-          traceContext: claimed.traceContext ?? undefined,
-        }))();
-      ready.catch(() => {});
-      // Named by what is started; a job without a key needs a name of its own for the second one.
-      const ask: Ask = { kind: "start", prepare: () => ready, onUndo: options.onUndo ?? "cancel" };
-      if (options.name !== undefined) return this.#run.call(options.name, ask);
-      return ready.then((child) =>
-        this.#run.call(
-          ["start", child.key === null ? job.name : readableId(this.#run, `${job.name}/${child.key}`)],
-          ask,
-        ),
-      );
-    };
-  }
+  const { claimed } = run;
+  let log: Log | undefined;
+  let random: (() => number) | undefined;
+  const context = {
+    executionId: claimed.id,
+    job: claimed.job,
+    key: claimed.key ?? claimed.id,
+    round: claimed.round,
+    get now() {
+      return new Date(run.nowMs);
+    },
+    get signal() {
+      return run.signal;
+    },
+    get log() {
+      log ??= logOf(run);
+      return log;
+    },
+    get random() {
+      random ??= randomSequence(run.env.sha256, claimed.id);
+      return random;
+    },
+    progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
+    step: (name: StepName, step: ErasedRemote) =>
+      run.call(name, checked("step", step, runOnly, { kind: "step", step })),
+    attempt: (name: StepName, step: ErasedRemote) =>
+      run.call(name, checked("attempt", step, runOnly, { kind: "attempt", step })),
+    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) =>
+      run.call(name, checked("tx", step, runOnly, { kind: "tx", on: portOf(on), step })),
+    tcc: (...args: TccArguments) => reserve(run, args),
+    pivot: () => run.call("pivot", { kind: "pivot" }),
+    sleep: (name: StepName, duration: Duration) => run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") }),
+    waitFor: (signal: SignalOf<unknown>, options: WaitOptions = {}) => waitFor(run, signal, options),
+    start: (job: AnyJob, input: unknown, options: StartOptions = {}) => startChild(run, job, input, options),
+  };
+  // The erased signatures above stand for the overloads of Context, which the compiler has checked at the call.
+  return context as unknown as Context;
 }
 
 const runOnly = ["run"] as const;
 const ofBranch = ["try", "confirm", "cancel"] as const;
+
+type TccArguments = readonly [StepName, ErasedBranch] | readonly [AnyParticipant, StepName, ErasedTxBranch];
+
+function reserve(run: Run, args: TccArguments): Promise<unknown> {
+  if (run.isBehindPivot)
+    return Promise.reject(
+      new CatalogError(
+        "PIVOT_MISUSE",
+        "expected ctx.tcc before ctx.pivot(), found it behind: a refused reservation could not go back. Reserve first, then pass the pivot",
+        {},
+      ),
+    );
+  if (args.length === 2) return run.call(args[0], checked("tcc", args[1], ofBranch, { kind: "tcc", branch: args[1] }));
+  const [on, name, branch] = args;
+  return run.call(name, checked("tcc", branch, ofBranch, { kind: "tcc-tx", on: portOf(on), branch }));
+}
+
+function waitFor(run: Run, signal: SignalOf<unknown>, options: WaitOptions): Promise<unknown> {
+  checkOptions(options, ["timeout", "name"], "waitFor");
+  const { schema } = signal;
+  const read = async (payload: unknown): Promise<unknown> => {
+    if (schema === null) return payload;
+    const parsed = await validateInput(schema, payload, { what: `signal ${signal.name}` });
+    if (!parsed.ok) throw parsed.error;
+    return parsed.value;
+  };
+  const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "timeout");
+  const name = options.name ?? ["wait for", signal.name];
+  return run.call(name, { kind: "wait", signal: signal.name, timeoutMs, read });
+}
+
+function startChild(run: Run, job: AnyJob, input: unknown, options: StartOptions): Promise<unknown> {
+  checkOptions(options, ["delay", "name", "onUndo"], "start");
+  const { env, claimed } = run;
+  const ready = (async () =>
+    prepare(env, job, input, {
+      delay: options.delay,
+      actor: { kind: "system", id: `execution:${claimed.id}` },
+      parent: { id: claimed.id, root: claimed.root },
+      traceContext: claimed.traceContext ?? undefined,
+    }))();
+  ready.catch(() => {});
+  // Named by what is started; a job without a key needs a name of its own for the second one.
+  const ask: Ask = { kind: "start", prepare: () => ready, onUndo: options.onUndo ?? "cancel" };
+  if (options.name !== undefined) return run.call(options.name, ask);
+  return ready.then((child) =>
+    run.call(["start", child.key === null ? job.name : readableId(run, `${job.name}/${child.key}`)], ask),
+  );
+}
 
 function portOf(on: AnyParticipant): AnyParticipant["port"] {
   if (typeof on?.port?.own !== "function")

@@ -41,24 +41,32 @@ export class Engagements {
   /** Resolves when the execution is terminal (or parked, if asked), null when it is not there. Rejects when the signal aborts. */
   wait(id: ExecutionId, alsoParked: boolean, signal?: AbortSignal): Promise<Ending | null> {
     return new Promise((resolve, reject) => {
-      const waiter = { alsoParked, resolve };
+      const leave = (): void => {
+        this.#drop(id, (other) => other === waiter);
+        reject(signal?.reason);
+      };
+      const waiter: Waiter = {
+        alsoParked,
+        resolve: (ending) => {
+          // The signal may outlive many waits.
+          signal?.removeEventListener("abort", leave);
+          resolve(ending);
+        },
+      };
       const others = this.#waiting.get(id);
       if (others === undefined) this.#waiting.set(id, [waiter]);
       else others.push(waiter);
-      if (signal !== undefined) this.#leaveWhen(signal, id, waiter, reject);
+      signal?.addEventListener("abort", leave, { once: true });
       if (!this.isHeld(id)) this.#hurry();
     });
   }
 
   /** An execution ended, or was parked, in this process. */
   settle(id: ExecutionId, ending: Ending | null): void {
-    const waiters = this.#waiting.get(id);
-    if (waiters === undefined) return;
-    const told = (waiter: Waiter): boolean => ending === null || ending.status !== "parked" || waiter.alsoParked;
-    const rest = waiters.filter((waiter) => !told(waiter));
-    if (rest.length === 0) this.#waiting.delete(id);
-    else this.#waiting.set(id, rest);
-    for (const waiter of waiters) if (told(waiter)) waiter.resolve(ending);
+    const isTold = ({ alsoParked }: Waiter): boolean => ending === null || ending.status !== "parked" || alsoParked;
+    const told = this.#waiting.get(id)?.filter(isTold) ?? [];
+    this.#drop(id, isTold);
+    for (const waiter of told) waiter.resolve(ending);
   }
 
   /** This process runs it no longer, and does not know how it goes on. */
@@ -79,17 +87,10 @@ export class Engagements {
     this.#waiting.clear();
   }
 
-  #leaveWhen(signal: AbortSignal, id: ExecutionId, waiter: Waiter, reject: (error: unknown) => void): void {
-    signal.addEventListener(
-      "abort",
-      () => {
-        const rest = this.#waiting.get(id)?.filter((other) => other !== waiter) ?? [];
-        if (rest.length === 0) this.#waiting.delete(id);
-        else this.#waiting.set(id, rest);
-        reject(signal.reason);
-      },
-      { once: true },
-    );
+  #drop(id: ExecutionId, isGone: (waiter: Waiter) => boolean): void {
+    const rest = this.#waiting.get(id)?.filter((waiter) => !isGone(waiter)) ?? [];
+    if (rest.length === 0) this.#waiting.delete(id);
+    else this.#waiting.set(id, rest);
   }
 
   /** Somebody waits for news from elsewhere: at the fastest pace again. */

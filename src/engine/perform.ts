@@ -118,13 +118,13 @@ async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise
   if (tried.kind === "ok") {
     call.landed = { value: tried.value.value };
     const value = { ok: true, value: tried.value.value };
-    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value }).answered;
+    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value }).answered();
     return;
   }
   const { error } = tried;
   if (isCertain(call, tried)) {
     const value = { ok: false, error };
-    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value }).answered;
+    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value }).answered();
     return;
   }
   call.isUnknown = true;

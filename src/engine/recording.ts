@@ -27,7 +27,7 @@ export class Recording implements Hearer {
   }
 
   /** How it was answered; rejects with what kept it from being sent. */
-  get answered(): Promise<Settled["kind"]> {
+  answered(): Promise<Settled["kind"]> {
     return new Promise((resolve, reject) => {
       const tell = (): void => {
         if (this.#answer === undefined) return;

@@ -23,74 +23,42 @@ export function stepKey(run: Run, call: Pick<Call, "name" | "id">, role: KeyRole
   });
 }
 
+/**
+ * Key and signal are made when somebody asks for them: most steps never do. They are properties of the object itself and not
+ * of a class, so that a copy (`{ ...info }`) has them: without its key, a call to the outside could take effect twice.
+ */
 export function stepInfo(run: Run, call: Call, role: KeyRole, attempt: number, abort: AttemptSignal): StepInfo {
-  return new LazyStepInfo(run, call, role, attempt, abort);
-}
-
-/** Key, signal and headers are made when somebody asks for them: most steps never do. */
-class LazyStepInfo implements StepInfo {
-  readonly attempt: number;
-  readonly #run: Run;
-  readonly #call: Call;
-  readonly #role: KeyRole;
-  readonly #abort: AttemptSignal;
-
-  constructor(run: Run, call: Call, role: KeyRole, attempt: number, abort: AttemptSignal) {
-    this.attempt = attempt;
-    this.#run = run;
-    this.#call = call;
-    this.#role = role;
-    this.#abort = abort;
-  }
-
-  get key(): string {
-    return stepKey(this.#run, this.#call, this.#role);
-  }
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-  /** A function of its own, so that it can be taken out of the object. */
-  get headers(): StepInfo["headers"] {
-    const { id: executionId, round } = this.#run.claimed;
-    return () => stepHeaders({ executionId, step: this.#call.step, role: this.#role, round, key: this.key });
-  }
+  return {
+    get key() {
+      return stepKey(run, call, role);
+    },
+    attempt,
+    get signal() {
+      return abort.signal;
+    },
+    headers() {
+      const { id: executionId, round } = run.claimed;
+      return stepHeaders({ executionId, step: call.step, role, round, key: stepKey(run, call, role) });
+    },
+  };
 }
 
 /** `known`: what the step returned, where that is known. */
 export function undoInfo(run: Run, call: Call, info: StepInfo, known: Known | undefined): UndoInfo<unknown> {
-  // The union of its two outcomes is decided by `known`.
-  return new LazyUndoInfo(run, call, info, known) as UndoInfo<unknown>;
-}
-
-class LazyUndoInfo implements StepInfo {
-  readonly attempt: number;
-  readonly outcome: UndoInfo<unknown>["outcome"];
-  readonly result: unknown;
-  readonly #run: Run;
-  readonly #call: Call;
-  readonly #info: StepInfo;
-
-  constructor(run: Run, call: Call, info: StepInfo, known: Known | undefined) {
-    this.attempt = info.attempt;
-    this.outcome = known === undefined ? "unknown" : "done";
-    this.result = known?.value;
-    this.#run = run;
-    this.#call = call;
-    this.#info = info;
-  }
-
-  get key(): string {
-    return this.#info.key;
-  }
-  get actionKey(): string {
-    return stepKey(this.#run, this.#call, this.#call.role);
-  }
-  get signal(): AbortSignal {
-    return this.#info.signal;
-  }
-  get headers(): StepInfo["headers"] {
-    return this.#info.headers;
-  }
+  return {
+    get key() {
+      return info.key;
+    },
+    get actionKey() {
+      return stepKey(run, call, call.role);
+    },
+    attempt: info.attempt,
+    get signal() {
+      return info.signal;
+    },
+    headers: info.headers,
+    ...(known === undefined ? { outcome: "unknown" } : { outcome: "done", result: known.value }),
+  };
 }
 
 /** The step's name in a participant's barrier. */

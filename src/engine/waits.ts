@@ -170,7 +170,7 @@ export class Waits {
 
   async #settle(pending: Pending, record: () => Recording): Promise<void> {
     pending.isSettling = true;
-    const answer = await record().answered;
+    const answer = await record().answered();
     if (answer === "done") {
       pending.cancelTimer?.();
       this.#pending.delete(pending);

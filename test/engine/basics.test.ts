@@ -206,6 +206,48 @@ describeEngine("an execution", (newScene) => {
     expect(await (await app.start(twice, undefined)).result()).toEqual([1, 2, "STEP_NAME_REUSED"]);
   });
 
+  it("gives function and steps objects that can be copied and taken apart, keys included", async () => {
+    const scene = newScene();
+    const seen: unknown[] = [];
+    const copies = job("copies", { input: z.string(), key: (id) => id }, async (ctx) => {
+      const { step, key } = { ...ctx };
+      const see = (info: { readonly key: string; headers(): object }) => {
+        const { headers, ...copy } = { ...info };
+        seen.push([copy.key === info.key, copy.key, headers()]);
+      };
+      await step("act", { run: see, compensate: (info) => void seen.push({ ...info }.actionKey) });
+      seen.push(key);
+      throw new NonRetryableError("back");
+    });
+    const app = scene.app({}, copies);
+    await app.run();
+    await (await app.start(copies, "A-1")).outcome();
+    const stepKey = expect.stringMatching(/^mg1/);
+    expect(seen).toEqual([
+      [true, stepKey, expect.objectContaining({ "idempotency-key": stepKey })],
+      "A-1",
+      (seen[0] as readonly unknown[])[1],
+    ]);
+  });
+
+  it("stops waiting for an end when told, and leaves others waiting", async () => {
+    const scene = newScene();
+    const gate = Promise.withResolvers<number>();
+    const slow = job("slow", {}, () => gate.promise);
+    const app = scene.app({}, slow);
+    await app.run();
+    const execution = await app.start(slow, undefined);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const given = execution.result({ signal });
+    const other = execution.result();
+    controller.abort(new RangeError("enough"));
+    await expect(given).rejects.toThrow("enough");
+    gate.resolve(7);
+    expect(await other).toBe(7);
+    await expect(execution.result({ signal })).rejects.toThrow("enough");
+  });
+
   it("goes on with steps that nobody awaits", async () => {
     const scene = newScene();
     const step = { run: () => undefined, irreversible: "test" };

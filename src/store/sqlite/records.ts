@@ -1,7 +1,7 @@
 // The journal's rows as writes leave them: one per settled step and role, inserted once.
 import { InvariantError } from "../../core/errors.ts";
 import type { JournalRow, Role } from "../../core/journal.ts";
-import type { Sql, Values } from "./connection.ts";
+import type { Sql } from "./connection.ts";
 
 /** Of whom a record is: the execution, under the token of its guard row. */
 export interface Owner {
@@ -46,33 +46,3 @@ export function hasRecord(sql: Sql, { id, token }: Owner, step: string, role: Ro
     );
   return found !== undefined;
 }
-
-// Served by both primary keys. Check and insert are one statement, so that the fence holds whatever kind of transaction it
-// runs in: a deferred one of the user's takes the write lock here, or fails if the row has changed since it first read. No
-// row is written where the fence does not hold, nor where the record is there already.
-const fencedBy = (fence: string): string => `
-INSERT INTO makegood_journal (execution_id, step, role, kind, seq, started, attempt, state, body, at, token, actor)
-SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, token, ?
-  FROM makegood_execution
- WHERE id = ? AND token = ? AND status = 'running' AND ${fence}
-    ON CONFLICT (execution_id, step, role) DO NOTHING`;
-export const insertFencedRecord = {
-  forward: fencedBy("phase <> 'back'"),
-  back: fencedBy("phase = 'back'"),
-} as const;
-
-/** The values of `insertFencedRecord`. */
-export const fencedRow = ({ id, token }: Owner, row: JournalRow): Values => [
-  row.step,
-  row.role,
-  row.kind,
-  row.seq,
-  row.started,
-  row.attempt,
-  row.state,
-  row.body,
-  row.at,
-  row.actor,
-  id,
-  token,
-];
