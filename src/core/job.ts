@@ -113,6 +113,7 @@ export interface Child<R> {
   result(): Promise<R>;
 }
 
+/** A copy (`{ ...ctx }`) has all of it but what lives: `now`, `signal` and `log`. */
 export interface Context {
   readonly executionId: string;
   readonly job: string;

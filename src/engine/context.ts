@@ -25,45 +25,59 @@ interface StartOptions {
 // biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction; the public types have checked it
 type AnyParticipant = Participant<any>;
 
-/** Everything is a property of the object itself, so that it can be taken out of it and copied with it. */
 export function createContext(run: Run): Context {
-  const { claimed } = run;
-  let log: Log | undefined;
-  let random: (() => number) | undefined;
-  const context = {
-    executionId: claimed.id,
-    job: claimed.job,
-    key: claimed.key ?? claimed.id,
-    round: claimed.round,
-    get now() {
-      return new Date(run.nowMs);
-    },
-    get signal() {
-      return run.signal;
-    },
-    get log() {
-      log ??= logOf(run);
-      return log;
-    },
-    get random() {
-      random ??= randomSequence(run.env.sha256, claimed.id);
-      return random;
-    },
-    progress: (fraction: number, note?: string) => run.progress(fraction, note ?? null),
-    step: (name: StepName, step: ErasedRemote) =>
-      run.call(name, checked("step", step, runOnly, { kind: "step", step })),
-    attempt: (name: StepName, step: ErasedRemote) =>
-      run.call(name, checked("attempt", step, runOnly, { kind: "attempt", step })),
-    tx: (on: AnyParticipant, name: StepName, step: ErasedTx) =>
-      run.call(name, checked("tx", step, runOnly, { kind: "tx", on: portOf(on), step })),
-    tcc: (...args: TccArguments) => reserve(run, args),
-    pivot: () => run.call("pivot", { kind: "pivot" }),
-    sleep: (name: StepName, duration: Duration) => run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") }),
-    waitFor: (signal: SignalOf<unknown>, options: WaitOptions = {}) => waitFor(run, signal, options),
-    start: (job: AnyJob, input: unknown, options: StartOptions = {}) => startChild(run, job, input, options),
-  };
-  // The erased signatures above stand for the overloads of Context, which the compiler has checked at the call.
-  return context as unknown as Context;
+  // The erased signatures stand for the overloads of Context, which the compiler has checked at the call.
+  return new RunContext(run) as unknown as Context;
+}
+
+/**
+ * Verbs and names are properties of the object itself, so that they can be taken out of it and copied with it. What lives
+ * (`now`, `signal`, `log`) is not: an accessor of the object's own costs a microsecond and more, for every execution.
+ */
+class RunContext {
+  readonly #run: Run;
+  #log: Log | undefined;
+  readonly executionId: string;
+  readonly job: string;
+  readonly key: string;
+  readonly round: number;
+  readonly random: () => number;
+
+  constructor(run: Run) {
+    const { claimed } = run;
+    this.#run = run;
+    this.executionId = claimed.id;
+    this.job = claimed.job;
+    this.key = claimed.key ?? claimed.id;
+    this.round = claimed.round;
+    this.random = randomSequence(run.env.sha256, claimed.id);
+  }
+
+  get now(): Date {
+    return new Date(this.#run.nowMs);
+  }
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+  get log(): Log {
+    this.#log ??= logOf(this.#run);
+    return this.#log;
+  }
+
+  readonly progress = (fraction: number, note?: string) => this.#run.progress(fraction, note ?? null);
+  readonly step = (name: StepName, step: ErasedRemote) =>
+    this.#run.call(name, checked("step", step, runOnly, { kind: "step", step }));
+  readonly attempt = (name: StepName, step: ErasedRemote) =>
+    this.#run.call(name, checked("attempt", step, runOnly, { kind: "attempt", step }));
+  readonly tx = (on: AnyParticipant, name: StepName, step: ErasedTx) =>
+    this.#run.call(name, checked("tx", step, runOnly, { kind: "tx", on: portOf(on), step }));
+  readonly tcc = (...args: TccArguments) => reserve(this.#run, args);
+  readonly pivot = () => this.#run.call("pivot", { kind: "pivot" });
+  readonly sleep = (name: StepName, duration: Duration) =>
+    this.#run.call(name, { kind: "sleep", ms: toMs(duration, "sleep") });
+  readonly waitFor = (signal: SignalOf<unknown>, options: WaitOptions = {}) => waitFor(this.#run, signal, options);
+  readonly start = (job: AnyJob, input: unknown, options: StartOptions = {}) =>
+    startChild(this.#run, job, input, options);
 }
 
 const runOnly = ["run"] as const;

@@ -141,7 +141,7 @@ function undoRemote(
   within: Parameters<typeof toMs>[0] | undefined,
 ): Awaitable<Tried<Undone>> {
   const known = knownResult(run, call);
-  const body = (info: StepInfo): Awaitable<unknown> => undo(undoInfo(run, call, info, known));
+  const body = (info: StepInfo): Awaitable<unknown> => undo(undoInfo(info, known));
   const ran = (tried: Try<unknown>): Try<Undone> => (tried.kind === "ok" ? { kind: "ok", value: "ran" } : tried);
   return attempting(run, call, { role, ...policyOf(run, call, retry, within), mayGoOn: plan.mayGoOn }, (attempt) =>
     mapMaybe(calling(run, call, role, attempt, timeoutOf(run, timeout, call), body), ran),
