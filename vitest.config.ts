@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^makegood$/, replacement: source("index.ts") },
-      { find: /^makegood\/(sqlite|postgres|kysely|drizzle|testing)$/, replacement: source("$1.ts") },
+      { find: /^makegood\/([a-z-]+)$/, replacement: source("$1.ts") },
     ],
   },
   test: {

@@ -1,5 +1,6 @@
 /** For test files: `describe` that is skipped, with the reason in its title, where the service is missing. */
 import { afterAll, beforeAll, describe, inject } from "vitest";
+import { createMariadbDatabase, type MariadbServer, startMariadb } from "./mariadb.ts";
 import { createDatabase, type PostgresServer, startPostgres, type TestDatabase } from "./postgres.ts";
 import { type RedisServer, startRedis } from "./redis.ts";
 
@@ -33,6 +34,36 @@ export function describeWithOwnPostgres(name: string, define: (server: () => Pos
     let server: PostgresServer | undefined;
     beforeAll(async () => {
       server = await startPostgres();
+    });
+    afterAll(() => server?.close());
+    define(() => started(server));
+  });
+}
+
+/** As `describeWithPostgres`, on the shared MariaDB. */
+export function describeWithMariadb(name: string, define: (database: { readonly url: string }) => void): void {
+  const serverUrl = inject("mariadbUrl");
+  describe.skipIf(serverUrl === null)(titled(name, "MariaDB", serverUrl === null), () => {
+    let database: TestDatabase | undefined;
+    beforeAll(async () => {
+      database = await createMariadbDatabase(serverUrl ?? "");
+    });
+    afterAll(() => database?.drop());
+    define({
+      get url() {
+        return started(database).url;
+      },
+    });
+  });
+}
+
+/** As `describeWithOwnPostgres`, on MariaDB. */
+export function describeWithOwnMariadb(name: string, define: (server: () => MariadbServer) => void): void {
+  const isMissing = inject("ownMariadbMissing") !== null;
+  describe.skipIf(isMissing)(titled(name, "MariaDB", isMissing), () => {
+    let server: MariadbServer | undefined;
+    beforeAll(async () => {
+      server = await startMariadb();
     });
     afterAll(() => server?.close());
     define(() => started(server));

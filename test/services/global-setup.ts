@@ -1,5 +1,6 @@
 /** Before all tests: starts the shared servers and tells the test files where they are. */
 import type { TestProject } from "vitest/node";
+import { mariadbService, startMariadb } from "./mariadb.ts";
 import { postgresService, startPostgres } from "./postgres.ts";
 import { redisService } from "./redis.ts";
 import { announceMissing, findPrivateService, findService } from "./service.ts";
@@ -10,6 +11,10 @@ declare module "vitest" {
     postgresUrl: string | null;
     /** Why a test cannot start a server of its own; null if it can. */
     ownPostgresMissing: string | null;
+    /** The shared server, for `createMariadbDatabase`; null if there is none and its tests are skipped. */
+    mariadbUrl: string | null;
+    /** Why a test cannot start a MariaDB of its own; null if it can. */
+    ownMariadbMissing: string | null;
     /** Why a test cannot start a Redis of its own; null if it can. */
     ownRedisMissing: string | null;
   }
@@ -22,11 +27,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   else if (own.kind === "missing") announceMissing("a PostgreSQL of its own", own.reason);
   const redis = findPrivateService(redisService);
   if (redis.kind === "missing") announceMissing("Redis", redis.reason);
-  const server = shared.kind === "binaries" ? await startPostgres() : undefined;
+  const ownMariadb = findPrivateService(mariadbService);
+  const sharedMariadb = findService(mariadbService);
+  if (sharedMariadb.kind === "missing") announceMissing("MariaDB", sharedMariadb.reason);
+  else if (ownMariadb.kind === "missing") announceMissing("a MariaDB of its own", ownMariadb.reason);
+  const [server, mariadb] = await Promise.all([
+    shared.kind === "binaries" ? startPostgres() : undefined,
+    sharedMariadb.kind === "binaries" ? startMariadb() : undefined,
+  ]);
   project.provide("postgresUrl", shared.kind === "address" ? shared.url : (server?.url ?? null));
   project.provide("ownPostgresMissing", own.kind === "missing" ? own.reason : null);
   project.provide("ownRedisMissing", redis.kind === "missing" ? redis.reason : null);
+  project.provide("mariadbUrl", sharedMariadb.kind === "address" ? sharedMariadb.url : (mariadb?.url ?? null));
+  project.provide("ownMariadbMissing", ownMariadb.kind === "missing" ? ownMariadb.reason : null);
   return async () => {
-    await server?.close();
+    await Promise.all([server?.close(), mariadb?.close()]);
   };
 }

@@ -15,6 +15,7 @@ import {
 } from "./guarded.ts";
 import { findLoopbackPort } from "./loopback-port.ts";
 import { findPrivateService, type ServiceKind } from "./service.ts";
+import { unprivilegedUser } from "./unprivileged-user.ts";
 
 /** Fast ends the sessions, immediate ends without a checkpoint, kill is SIGKILL: as after a power cut of the process. */
 export type StopMode = "fast" | "immediate" | "kill";
@@ -77,7 +78,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const source = findPrivateService(postgresService);
   if (source.kind !== "binaries") throw new Error(`PostgreSQL cannot be started: ${source.kind}.`);
   const binaries = source.binaries.folder;
-  const user = unprivilegedUser();
+  const user = unprivilegedUser("postgres");
   const folder = await makeFolder("makegood-postgres-", user);
   try {
     return await startIn({ binaries, user, folder, settings: { ...defaultSettings, ...options.settings } });
@@ -249,15 +250,4 @@ function versionFolders(parent: string, inner: string): string[] {
   const versionOf = (name: string) => Number(/^(?:postgresql@)?(\d+)$/.exec(name)?.[1] ?? 0);
   const names = readdirSync(parent).filter((name) => versionOf(name) > 0);
   return names.sort((a, b) => versionOf(b) - versionOf(a)).map((name) => join(parent, name, inner));
-}
-
-/** PostgreSQL refuses to run as root. */
-function unprivilegedUser(): UnprivilegedUser | null {
-  if (process.getuid?.() !== 0) return null;
-  const users = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .map((line) => line.split(":"));
-  const user = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
-  if (user === undefined) throw new Error("Expected a user postgres or nobody to run PostgreSQL as, found neither.");
-  return { uid: Number(user[2]), gid: Number(user[3]) };
 }
