@@ -21,17 +21,31 @@ const rules = {
   "store/testing": { rooms: ["core"], packages: ["vitest", "fast-check"], node: true },
   engine: { rooms: ["core"], packages: [], node: true },
   participant: {
-    rooms: ["core"],
-    packages: ["better-sqlite3", "drizzle-orm", "kysely", "pg", "postgres"],
+    rooms: ["core", "system"],
+    packages: [
+      "better-sqlite3",
+      "drizzle-orm",
+      "kysely",
+      "knex",
+      "mysql2",
+      "pg",
+      "postgres",
+      "sequelize",
+      "typeorm",
+      "@mikro-orm/core",
+    ],
     node: true,
   },
   scheduler: { rooms: ["core"], packages: [], node: true },
   executor: { rooms: ["core"], packages: [], node: true },
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },
-  lock: { rooms: ["core"], packages: [], node: true },
+  lock: { rooms: ["core", "system"], packages: ["ioredis"], node: true },
+  http: { rooms: ["core"], packages: [], node: true },
   alarm: { rooms: ["core"], packages: [], node: true },
   testing: { rooms: ["core", "store/testing"], packages: [], node: true },
+  // The real world behind the ports of core: src/system.ts. A default where no composition root stands above.
+  system: { rooms: ["core"], packages: [], node: true },
   // Composition roots: the public entry points (src/*.ts) and the ways in.
   entry: { rooms: everything, packages: everything, node: true },
   server: { rooms: everything, packages: everything, node: true },
@@ -90,7 +104,7 @@ function faultOf(file, room, rule, specifier) {
 /** `src/index.ts` is "entry", `src/core/…` is "core", `src/store/sqlite/…` is "store/sqlite". */
 function roomOf(file) {
   const folders = relative(source, file).split(sep).slice(0, -1);
-  if (folders.length === 0) return "entry";
+  if (folders.length === 0) return relative(source, file) === "system.ts" ? "system" : "entry";
   return folders[0] === "store" ? folders.slice(0, 2).join("/") : folders[0];
 }
 

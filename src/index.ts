@@ -46,4 +46,4 @@ export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/rea
 export type { StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { participant } from "./participant/participant.ts";
-export { pruneBarrier } from "./participant/prune.ts";
+export { pruneBarrier } from "./participant/barrier/prune.ts";

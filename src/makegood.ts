@@ -19,7 +19,7 @@ import type { Env } from "./engine/env.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
 import { Worker } from "./engine/worker.ts";
-import { pruneBarrier } from "./participant/prune.ts";
+import { pruneBarrier } from "./participant/barrier/prune.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
 export interface AppOptions {

@@ -8,12 +8,22 @@ export type Awaitable<T> = T | PromiseLike<T>;
 /** `sync`: node:sqlite and better-sqlite3, where an `await` inside the transaction would let other code into it. */
 export type Mode = "async" | "sync";
 
+/** What a call inside the caller's transaction gives: its answer on a synchronous client, else a promise of it. */
+export type Answer<M extends Mode, T> = M extends "sync" ? T : Promise<T>;
+/** What the caller's function may give there. */
+export type BodyResult<M extends Mode, R> = M extends "sync" ? R : Awaitable<R>;
+
 /** The few lines that teach a participant one client or ORM. */
 export interface TxAdapter<Tx, M extends Mode = Mode> {
   readonly mode: M;
   readonly dialect: Dialect;
   /** Begins, runs the body, commits; rolls back and rethrows what the body throws. Nothing else may run on that connection meanwhile. */
   transaction<R>(body: (tx: Tx) => M extends "sync" ? R : Awaitable<R>): M extends "sync" ? R : Promise<R>;
+  /**
+   * Throws TRANSACTION_REQUIRED for what is no open transaction of this client, such as its pool: a statement there would
+   * commit on its own. Called before each operation in a transaction of the caller's. Without it anything passes.
+   */
+  readonly assertTransaction?: (tx: unknown) => void;
   /** Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). */
   query(
     tx: Tx,

@@ -3,10 +3,13 @@ import { OptionError } from "../core/errors.ts";
 import type { BarrierMark } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import type { Dialect } from "../core/store.ts";
-import { barrierPostgres } from "./barrier-postgres.ts";
-import { barrierSqlite } from "./barrier-sqlite.ts";
-import { troublePostgres } from "./trouble-postgres.ts";
-import { troubleSqlite } from "./trouble-sqlite.ts";
+import { barrierPostgres } from "./barrier/postgres.ts";
+import { barrierSqlite } from "./barrier/sqlite.ts";
+import type { MigrationSql } from "./migrations/migration.ts";
+import { migrationsPostgres } from "./migrations/postgres.ts";
+import { migrationsSqlite } from "./migrations/sqlite.ts";
+import { troublePostgres } from "./trouble/postgres.ts";
+import { troubleSqlite } from "./trouble/sqlite.ts";
 
 export type BarrierOp = "action" | "compensation" | "try" | "confirm" | "cancel";
 
@@ -34,8 +37,6 @@ export interface BarrierSql {
   keep(mark: BarrierMark, op: BarrierOp, result: Uint8Array | null): Script<boolean>;
   /** Deletes all rows of these executions; returns how many. */
   prune(executionIds: readonly string[]): Script<number>;
-  /** Creates or updates the tables; returns the names of what was applied. Runs in one transaction. */
-  migrate(): Script<readonly string[]>;
 }
 
 /**
@@ -57,14 +58,17 @@ export interface TroubleCodes {
   isMigrationRace(error: unknown): boolean;
 }
 
-export interface ParticipantDialect extends BarrierSql, TroubleCodes {}
+export interface ParticipantDialect extends BarrierSql, TroubleCodes {
+  readonly name: Dialect;
+  readonly migrations: MigrationSql;
+}
 
 export function dialectOf(dialect: Dialect): ParticipantDialect {
   switch (dialect) {
     case "postgres":
-      return { ...barrierPostgres, ...troublePostgres };
+      return { name: dialect, migrations: migrationsPostgres, ...barrierPostgres, ...troublePostgres };
     case "sqlite":
-      return { ...barrierSqlite, ...troubleSqlite };
+      return { name: dialect, migrations: migrationsSqlite, ...barrierSqlite, ...troubleSqlite };
     case "mysql":
       throw new OptionError("adapter.dialect", "adapter.dialect: expected postgres or sqlite, found mysql");
   }

@@ -17,8 +17,8 @@ import { kysely } from "./adapters/kysely.ts";
 import { nodeSqlite } from "./adapters/node-sqlite.ts";
 import { nodePostgres } from "./adapters/pg.ts";
 import { postgresJs } from "./adapters/postgres-js.ts";
+import { pruneBarrier } from "./barrier/prune.ts";
 import { participant } from "./participant.ts";
-import { pruneBarrier } from "./prune.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Equal<A, B>): void => {};

@@ -1,18 +1,37 @@
 // One of the user's databases. What each operation promises is said in core/participant.ts; how an outcome becomes known
 // in transaction.ts; what makes repeats and late calls harmless in barrier.ts.
-import { CatalogError, describeValue, OptionError } from "../core/errors.ts";
+import { createValueFormat, type ValueCodec } from "../core/envelope.ts";
+import { describeValue, OptionError } from "../core/errors.ts";
+import { type Limits, resolveLimits } from "../core/limits.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Mode, Participant, ParticipantPort, TxAdapter } from "../core/participant.ts";
-import { runScript, runScriptSync, type Script } from "../core/script.ts";
+import type { Clock, Log, Random } from "../core/ports.ts";
+import type { Script } from "../core/script.ts";
 import type { WriteOutcome } from "../core/store.ts";
-import { isSync, runAlone } from "./alone.ts";
-import { act, confirm, undo } from "./barrier.ts";
-import { dialectOf, type ParticipantDialect } from "./dialect.ts";
-import { migrate } from "./migrate.ts";
+import { createSystemRandom, defaultLog, systemClock } from "../system.ts";
+import { runAlone } from "./alone.ts";
+import { act, confirm, undo } from "./barrier/barrier.ts";
+import { type Base, createBase, notMigrated, rememberBase } from "./base.ts";
+import { dialectOf } from "./dialect.ts";
+import { migrate } from "./migrations/migrate.ts";
 import { type Transacting, transact } from "./transaction.ts";
 import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
 
 /** Lower-case letters, digits and - _ . beginning with a letter or digit: fit for logs, metrics and commands. */
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+export interface ParticipantOptions {
+  /** As for `makegood()`: how results and payloads are encoded, for example encrypted. */
+  readonly values?: { readonly codec?: ValueCodec; readonly others?: readonly ValueCodec[] };
+  /** `maxResultBytes`, `maxSignalBytes` (of messages), `maxDepth` and `maxKeyBytes` count here. */
+  readonly limits?: Partial<Limits>;
+  /** For tests. Default: the system's. */
+  readonly clock?: Clock;
+  /** For tests. Default: the system's. */
+  readonly random?: Random;
+  /** pino-compatible. Default: warnings and errors as JSON lines on stderr. */
+  readonly log?: Log;
+}
 
 /**
  * Names a database and fixes the type of its transaction: `participant("orders", nodePostgres(pool))`. Connects to nothing
@@ -20,20 +39,37 @@ const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
  *
  * @throws OPTION_INVALID for a name or an adapter that cannot be one.
  */
-export function participant<Tx, M extends Mode>(name: string, adapter: TxAdapter<Tx, M>): Participant<Tx, M> {
+export function participant<Tx, M extends Mode>(
+  name: string,
+  adapter: TxAdapter<Tx, M>,
+  options: ParticipantOptions = {},
+): Participant<Tx, M> {
   checkName(name);
   checkAdapter(adapter);
-  const dialect = dialectOf(adapter.dialect);
-  return {
+  checkOptions(options, ["values", "limits", "clock", "random", "log"], "participant");
+  const base = createBase({ name, adapter, dialect: dialectOf(adapter.dialect), ...resolveTools(options) });
+  const made: Participant<Tx, M> = {
     name,
     mode: adapter.mode,
-    port: portOf(name, adapter, dialect),
-    migrate: () => migrate(adapter, dialect),
-    runIn: (tx, script) => runIn(adapter, tx, script),
+    port: portOf(base),
+    migrate: () => migrate(adapter, base.dialect),
+    runIn: async (tx, script) => (await base.inside(tx, ask(script))) as never,
+  };
+  rememberBase(made, base);
+  return made;
+}
+
+function resolveTools({ values, limits, clock, random, log }: ParticipantOptions) {
+  const { maxDepth, maxResultBytes } = resolveLimits(limits);
+  return {
+    clock: clock ?? systemClock,
+    random: random ?? createSystemRandom(),
+    log: log ?? defaultLog,
+    values: createValueFormat({ ...values, maxDepth, maxBytes: maxResultBytes }),
   };
 }
 
-function portOf<Tx>(name: string, adapter: TxAdapter<Tx>, dialect: ParticipantDialect): ParticipantPort {
+function portOf<Tx, M extends Mode>({ name, adapter, dialect }: Base<Tx, M>): ParticipantPort {
   const own: Transacting<Tx> = { adapter, codes: dialect };
   const barrier: Transacting<Tx> = { ...own, missing: (error) => notMigrated(name, error) };
   return {
@@ -58,21 +94,6 @@ function* sealed<R>(body: () => R | PromiseLike<R>, seal: (result: R) => Script<
   const result = yield* call(body);
   const outcome = yield* ask(seal(result));
   return outcome === "done" ? commit({ kind: "committed", result }) : rollback({ kind: "sealed-out", outcome });
-}
-
-/** On a synchronous client the script has run when this returns, before anything could be awaited. */
-async function runIn<Tx, T>(adapter: TxAdapter<Tx>, tx: Tx, script: Script<T>): Promise<T> {
-  if (isSync(adapter)) return runScriptSync(script, ({ sql, parameters }) => adapter.query(tx, sql, parameters));
-  return runScript(script, ({ sql, parameters }) => adapter.query(tx, sql, parameters));
-}
-
-function notMigrated(name: string, cause: unknown): CatalogError {
-  return new CatalogError(
-    "PARTICIPANT_NOT_MIGRATED",
-    `Expected makegood's tables in the database of participant ${name}, found none or older ones; call its migrate() once, or run: makegood migrate --participant`,
-    { participant: name },
-    { cause },
-  );
 }
 
 function checkName(name: unknown): void {

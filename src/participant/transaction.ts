@@ -174,7 +174,7 @@ function stopped<T>(failure: Failure | InvariantError): Progress<T> {
  * thenable that is no promise is a query that has not run (Drizzle's builders); it must not be touched, since that would
  * run it, outside of the transaction.
  */
-function settled<R>(value: Awaitable<R>): R {
+export function settled<R>(value: Awaitable<R>): R {
   if (!isThenable(value)) return value;
   if (value instanceof Promise) value.catch(() => undefined);
   throw new CatalogError(

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { Script } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { pruneBarrier } from "../prune.ts";
+import { pruneBarrier } from "../barrier/prune.ts";
 import { bytes, type Claim, codeOf, parameter, threw } from "./scene.ts";
 
 function* rowsOf(dialect: Dialect, gid: string): Script<readonly unknown[]> {

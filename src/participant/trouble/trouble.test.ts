@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { troublePostgres } from "./trouble-postgres.ts";
-import { troubleSqlite } from "./trouble-sqlite.ts";
+import { troublePostgres } from "./postgres.ts";
+import { troubleSqlite } from "./sqlite.ts";
 
 const withCode = (code: string, message = "as asked"): Error => Object.assign(new Error(message), { code });
 const wrapped = (cause: unknown): Error => new Error("Failed query", { cause });

@@ -1,7 +1,6 @@
-import type { BarrierMark } from "../core/participant.ts";
-import { barrierId, parseBarrierRow, parseOps, transTypeOf } from "./barrier-row.ts";
-import type { BarrierSql } from "./dialect.ts";
-import { type Migration, missingOf } from "./migration.ts";
+import type { BarrierMark } from "../../core/participant.ts";
+import type { BarrierSql } from "../dialect.ts";
+import { barrierId, parseBarrierRow, parseOps, transTypeOf } from "./row.ts";
 
 // One writer at a time: the adapters begin with BEGIN IMMEDIATE, so no two of these transactions overlap.
 
@@ -20,35 +19,6 @@ const keepResult = `UPDATE makegood_barrier SET result = ? WHERE ${isMine} RETUR
 const lookUp = `SELECT op FROM makegood_barrier WHERE ${isMine}`;
 
 const pruneRows = `DELETE FROM makegood_barrier WHERE gid IN (SELECT value FROM json_each(?)) RETURNING op`;
-
-const nowMs = `(CAST(round(unixepoch('subsec') * 1000) AS INTEGER))`;
-
-const createMigrationTable = `
-CREATE TABLE IF NOT EXISTS makegood_participant_migration (
-  name       TEXT PRIMARY KEY,
-  applied_at INTEGER NOT NULL DEFAULT ${nowMs}
-) STRICT, WITHOUT ROWID`;
-
-const migrations: readonly Migration[] = [
-  {
-    name: "0001-barrier",
-    // DTM's columns; round and result are ours. create_time: epoch ms. Not WITHOUT ROWID: a row may hold a large result.
-    statements: [
-      `CREATE TABLE makegood_barrier (
-         trans_type  TEXT NOT NULL,
-         gid         TEXT NOT NULL,
-         branch_id   TEXT NOT NULL,
-         op          TEXT NOT NULL,
-         barrier_id  TEXT NOT NULL,
-         reason      TEXT NOT NULL,
-         create_time INTEGER NOT NULL DEFAULT ${nowMs},
-         round       INTEGER,
-         result      BLOB,
-         PRIMARY KEY (gid, branch_id, op, barrier_id)
-       ) STRICT`,
-    ],
-  },
-];
 
 const keyOf = (mark: BarrierMark): readonly string[] => [mark.gid, mark.branch];
 
@@ -70,17 +40,5 @@ export const barrierSqlite: BarrierSql = {
   },
   *prune(executionIds) {
     return (yield { sql: pruneRows, parameters: [JSON.stringify(executionIds)] }).length;
-  },
-  *migrate() {
-    yield { sql: createMigrationTable, parameters: [] };
-    const missing = missingOf(
-      migrations,
-      yield { sql: "SELECT name FROM makegood_participant_migration", parameters: [] },
-    );
-    for (const { name, statements } of missing) {
-      for (const sql of statements) yield { sql, parameters: [] };
-      yield { sql: "INSERT INTO makegood_participant_migration (name) VALUES (?)", parameters: [name] };
-    }
-    return missing.map(({ name }) => name);
   },
 };

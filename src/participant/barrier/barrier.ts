@@ -14,11 +14,11 @@
 //
 // An empty undo leaves both rows, so that its repeat is told apart from a first undo: with the origin's row alone, the
 // repeat would insert the undo's row and undo what never happened.
-import { InvariantError, StoreConflictError } from "../core/errors.ts";
-import type { Awaitable, BarrierMark, Began } from "../core/participant.ts";
-import { markText, originOf } from "./barrier-row.ts";
-import type { BarrierOp, BarrierRow, BarrierSql } from "./dialect.ts";
-import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
+import { InvariantError, StoreConflictError } from "../../core/errors.ts";
+import type { Awaitable, BarrierMark, Began } from "../../core/participant.ts";
+import type { BarrierOp, BarrierRow, BarrierSql } from "../dialect.ts";
+import { ask, call, commit, type Ending, rollback, type Work } from "../work.ts";
+import { markText, originOf } from "./row.ts";
 
 type Result = Uint8Array | null;
 type Outcome<K extends string> = Began<{ readonly kind: K }>;

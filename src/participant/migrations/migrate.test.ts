@@ -6,14 +6,14 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, describe, expect, it } from "vitest";
-import { describeWithPostgres } from "../../test/services/describe.ts";
-import { createDatabase } from "../../test/services/postgres.ts";
-import type { Mode, TxAdapter } from "../core/participant.ts";
-import { nodeSqlite } from "./adapters/node-sqlite.ts";
-import { nodePostgres } from "./adapters/pg.ts";
-import { participant } from "./participant.ts";
+import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { createDatabase } from "../../../test/services/postgres.ts";
+import type { Mode, TxAdapter } from "../../core/participant.ts";
+import { nodeSqlite } from "../adapters/node-sqlite.ts";
+import { nodePostgres } from "../adapters/pg.ts";
+import { participant } from "../participant.ts";
 
-const program = fileURLToPath(new URL("../../test/participant/migrate-process.ts", import.meta.url));
+const program = fileURLToPath(new URL("../../../test/participant/migrate-process.ts", import.meta.url));
 
 /** Another process migrates; with `dieAfter` it dies by SIGKILL after so many statements. Returns how it ended. */
 function migrateElsewhere(dialect: "postgres" | "sqlite", address: string, dieAfter = 0): Promise<"done" | "killed"> {

@@ -1,7 +1,7 @@
-import { describeValue, InvariantError } from "../core/errors.ts";
-import type { BarrierMark } from "../core/participant.ts";
-import type { Row } from "../core/script.ts";
-import type { BarrierOp, BarrierRow } from "./dialect.ts";
+import { describeValue, InvariantError } from "../../core/errors.ts";
+import type { BarrierMark } from "../../core/participant.ts";
+import type { Row } from "../../core/script.ts";
+import type { BarrierOp, BarrierRow } from "../dialect.ts";
 
 /** DTM numbers several barriers of one call; ours is always the first. */
 export const barrierId = "01";

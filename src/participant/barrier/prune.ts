@@ -1,7 +1,7 @@
-import { describeValue, OptionError } from "../core/errors.ts";
-import { type ExecutionId, isUuid } from "../core/ids.ts";
-import type { Mode, Participant } from "../core/participant.ts";
-import { dialectOf } from "./dialect.ts";
+import { describeValue, OptionError } from "../../core/errors.ts";
+import { type ExecutionId, isUuid } from "../../core/ids.ts";
+import type { Mode, Participant } from "../../core/participant.ts";
+import { dialectOf } from "../dialect.ts";
 
 const maxIdsPerTransaction = 500;
 

@@ -1,7 +1,6 @@
-import type { BarrierMark } from "../core/participant.ts";
-import { barrierId, parseBarrierRow, parseOps, transTypeOf } from "./barrier-row.ts";
-import type { BarrierSql } from "./dialect.ts";
-import { type Migration, missingOf } from "./migration.ts";
+import type { BarrierMark } from "../../core/participant.ts";
+import type { BarrierSql } from "../dialect.ts";
+import { barrierId, parseBarrierRow, parseOps, transTypeOf } from "./row.ts";
 
 // Every parameter is cast where it stands: clients differ in the types that they announce for texts and numbers.
 // Arrays and JSON are passed as text, since clients differ in how they encode them.
@@ -36,40 +35,6 @@ const lookUp = `SELECT op FROM makegood.barrier WHERE ${isMine}`;
 
 const pruneRows = `DELETE FROM makegood.barrier WHERE gid = ANY (string_to_array($1::text, ',')) RETURNING op`;
 
-// CREATE … IF NOT EXISTS asks for the right to create even where the thing exists, which a migrated application's user
-// need not have: so each is looked up first, under a lock that lets one process migrate at a time.
-const lockMigrations = `SELECT pg_advisory_xact_lock(hashtextextended('makegood.participant_migration', 0))`;
-const findPlaces = `
-SELECT to_regnamespace('makegood') IS NOT NULL AS has_schema,
-       to_regclass('makegood.participant_migration') IS NOT NULL AS has_table`;
-const createMigrationTable = `
-CREATE TABLE makegood.participant_migration (
-  name       text COLLATE "C" PRIMARY KEY,
-  applied_at bigint NOT NULL DEFAULT floor(extract(epoch FROM clock_timestamp()) * 1000)
-)`;
-
-const migrations: readonly Migration[] = [
-  {
-    name: "0001-barrier",
-    // DTM's columns and DTM's name for the constraint, so that its client libraries can write here too; round and result
-    // are ours. create_time: epoch ms of the database's clock.
-    statements: [
-      `CREATE TABLE makegood.barrier (
-         trans_type  text COLLATE "C" NOT NULL,
-         gid         text COLLATE "C" NOT NULL,
-         branch_id   text COLLATE "C" NOT NULL,
-         op          text COLLATE "C" NOT NULL,
-         barrier_id  text COLLATE "C" NOT NULL,
-         reason      text COLLATE "C" NOT NULL,
-         create_time bigint NOT NULL DEFAULT floor(extract(epoch FROM clock_timestamp()) * 1000),
-         round       integer,
-         result      bytea,
-         CONSTRAINT uniq_barrier PRIMARY KEY (gid, branch_id, op, barrier_id)
-       )`,
-    ],
-  },
-];
-
 const keyOf = (mark: BarrierMark): readonly string[] => [mark.gid, mark.branch];
 
 export const barrierPostgres: BarrierSql = {
@@ -89,18 +54,5 @@ export const barrierPostgres: BarrierSql = {
   },
   *prune(executionIds) {
     return (yield { sql: pruneRows, parameters: [executionIds.join(",")] }).length;
-  },
-  *migrate() {
-    yield { sql: lockMigrations, parameters: [] };
-    const [found] = yield { sql: findPlaces, parameters: [] };
-    if (found?.["has_schema"] !== true) yield { sql: "CREATE SCHEMA makegood", parameters: [] };
-    if (found?.["has_table"] !== true) yield { sql: createMigrationTable, parameters: [] };
-    const applied = yield { sql: "SELECT name FROM makegood.participant_migration", parameters: [] };
-    const missing = missingOf(migrations, applied);
-    for (const { name, statements } of missing) {
-      for (const sql of statements) yield { sql, parameters: [] };
-      yield { sql: "INSERT INTO makegood.participant_migration (name) VALUES ($1::text)", parameters: [name] };
-    }
-    return missing.map(({ name }) => name);
   },
 };

@@ -1,0 +1,5 @@
+import { barrier } from "./0001-barrier.ts";
+import type { Migration } from "./migration.ts";
+
+/** In the order in which they are applied. */
+export const migrations: readonly Migration[] = [barrier];

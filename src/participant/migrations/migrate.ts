@@ -1,0 +1,36 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { TxAdapter } from "../../core/participant.ts";
+import type { Script } from "../../core/script.ts";
+import { runAlone } from "../alone.ts";
+import type { ParticipantDialect } from "../dialect.ts";
+import { migrations } from "./list.ts";
+import { missingOf } from "./migration.ts";
+
+const maxTries = 200;
+const pauseMs = 50;
+
+/**
+ * Everything in one transaction where the database can, under a lock of the database, so that a process killed in the
+ * middle leaves nothing and several at once take turns. Repeats at most `maxTries` times, ten seconds in all, while another
+ * process is in the way: SQLite's one writer, or the engine's own migration creating the same schema.
+ */
+export async function migrate<Tx>(adapter: TxAdapter<Tx>, dialect: ParticipantDialect): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    try {
+      await runAlone(adapter, applyMissing(dialect));
+      return;
+    } catch (error) {
+      if (tried === maxTries || !dialect.isMigrationRace(error)) throw error;
+      await wait(pauseMs);
+    }
+  }
+}
+
+function* applyMissing({ name, migrations: list }: ParticipantDialect): Script<void> {
+  const missing = missingOf(migrations, yield* list.begin());
+  for (const migration of missing) {
+    for (const sql of migration.statements[name]) yield { sql, parameters: [] };
+    yield* list.enter(migration.name);
+  }
+  yield* list.end();
+}
