@@ -1,3 +1,4 @@
+export { fromHeaders, type HeaderSource } from "./core/call-identity.ts";
 export type { Stored } from "./core/codec.ts";
 export { job, signal } from "./core/define.ts";
 export type { Duration } from "./core/duration.ts";
@@ -35,7 +36,7 @@ export type {
   UndoInfo,
 } from "./core/job.ts";
 export type { Limits } from "./core/limits.ts";
-export type { Participant, TxAdapter } from "./core/participant.ts";
+export type { BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
@@ -45,5 +46,5 @@ export type { CommandOptions, SignalOptions, StepVerdict, Verdict } from "./engi
 export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/reader.ts";
 export type { StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
-export { participant } from "./participant/participant.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";
+export { participant } from "./participant/participant.ts";

@@ -54,6 +54,7 @@ describe("the catalog", () => {
       [
         "APP_CLOSED final none",
         "ATTEMPTS_EXHAUSTED final unknown",
+        "CALL_HEADERS_INVALID final none",
         "CANCELED final unknown",
         "CHILD_FAILED final unknown",
         "COMPENSATION_FAILED final unknown",
@@ -92,6 +93,8 @@ describe("the catalog", () => {
         "STORE_UNAVAILABLE retry none",
         "STORE_UNSUITABLE final none",
         "TIMED_OUT final unknown",
+        "TRANSACTION_REQUIRED final none",
+        "TRY_MISSING final none",
         "VALUE_CORRUPT final none",
         "VALUE_SEAL_FAILED retry unknown",
         "VALUE_TOO_DEEP final unknown",

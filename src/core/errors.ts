@@ -33,6 +33,8 @@ export const errorCatalog = {
   EXECUTION_STATE: refusal("The execution is in a state that does not allow this command.", "Read its state; the message says which states allow it."),
   SIGNAL_REFUSED: refusal("The execution has ended and takes no signals.", "Do not send it again."),
   PARTICIPANT_NOT_MIGRATED: refusal("The participant's database lacks makegood's tables.", "Run `makegood migrate --participant`, or call `participant.migrate()`."),
+  CALL_HEADERS_INVALID: refusal("The headers that say which step calls are missing, repeated or malformed.", "Send what `step.headers()` returned, unchanged; answer such a request with 400."),
+  TRY_MISSING: refusal("A confirm arrived for a try that never ran here, or was canceled.", "Send the confirm to the service that answered the try; check that its barrier rows were not deleted."),
   TRANSACTION_REQUIRED: refusal("A call that belongs into a transaction of the caller's was given a pool, a bare connection, or a transaction that has ended.", "Call it with the transaction that your client hands you, before it ends."),
   APP_CLOSED: refusal("The app has been closed, or is closing.", "Start the work before closing, or in another process."),
 

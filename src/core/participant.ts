@@ -1,7 +1,9 @@
 // A participant is one of the user's databases, with the type of its transaction. The user sees `Participant`; the engine
 // sees `ParticipantPort` below, which hides client, dialect and mode.
 
+import type { Stored } from "./codec.ts";
 import type { Row, Script } from "./script.ts";
+import type { StepIdentity } from "./step-headers.ts";
 import type { Dialect, WriteOutcome } from "./store.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -94,6 +96,17 @@ export interface ParticipantPort {
   ): Promise<Began<{ readonly kind: "confirmed" | "already" | "missing" }>>;
 }
 
+/** What came of a call behind the barrier. */
+export type BarrierOutcome<R> =
+  /** The effect ran now, and commits with the caller's transaction. */
+  | { readonly kind: "done"; readonly result: R }
+  /** It ran before, and gave this. */
+  | { readonly kind: "repeated"; readonly result: R }
+  /** An action or try whose undo came first: nothing was done, and nothing may be. Nobody waits for this call any more: answer 409. */
+  | { readonly kind: "blocked" }
+  /** An undo whose action or try never came: nothing was done, and the action is blocked from now on. Answer as after an undo. */
+  | { readonly kind: "empty" };
+
 declare const txType: unique symbol;
 
 /** One of the user's databases. Made with `participant(name, adapter)`. */
@@ -103,6 +116,20 @@ export interface Participant<Tx, M extends Mode = Mode> {
   readonly [txType]?: (tx: Tx) => Tx;
   /** Creates or updates the participant's tables (barrier). Safe twice and from several processes at once. */
   migrate(): Promise<void>;
+  /**
+   * For a service that a step calls: does the effect of this call once, in the caller's transaction, whatever order its
+   * action and its undo arrive in, and however often. The effect of an undo or a confirm is given the result of the action
+   * or try. Throws what the effect throws, after taking the barrier's row back: then roll back, and the call may be
+   * repeated. Throws TRY_MISSING, TRANSACTION_REQUIRED, PARTICIPANT_NOT_MIGRATED, VALUE_UNSUPPORTED and VALUE_TOO_LARGE
+   * (of the result), and the database's own errors. A concurrent call of the same step waits for this transaction's end.
+   *
+   * One barrier for each call and database: a second one of the same call would be taken for its repeat.
+   */
+  barrier<R>(
+    tx: Tx,
+    call: StepIdentity,
+    effect: (origin: unknown) => BodyResult<M, R>,
+  ): Answer<M, BarrierOutcome<Stored<Awaited<R>>>>;
   /** For the engine. */
   readonly port: ParticipantPort;
   /** Runs a script inside a transaction that the caller holds. For `app.start(…, { in: [participant, tx] })`. */

@@ -35,8 +35,12 @@ export interface BarrierSql {
    * COMMIT or ROLLBACK by itself is found out.
    */
   keep(mark: BarrierMark, op: BarrierOp, result: Uint8Array | null): Script<boolean>;
+  /** Takes the row back that this transaction inserted: its effect threw, and the caller may commit all the same. */
+  remove(mark: BarrierMark, op: BarrierOp): Script<void>;
   /** Deletes all rows of these executions; returns how many. */
   prune(executionIds: readonly string[]): Script<number>;
+  /** Deletes at most so many rows of executions whose ids sort before this one; returns how many. */
+  pruneBefore(firstId: string, limit: number): Script<number>;
 }
 
 /**

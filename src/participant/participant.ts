@@ -11,6 +11,7 @@ import type { WriteOutcome } from "../core/store.ts";
 import { createSystemRandom, defaultLog, systemClock } from "../system.ts";
 import { runAlone } from "./alone.ts";
 import { act, confirm, undo } from "./barrier/barrier.ts";
+import { barrierInside } from "./barrier/inside.ts";
 import { type Base, createBase, notMigrated, rememberBase } from "./base.ts";
 import { dialectOf } from "./dialect.ts";
 import { migrate } from "./migrations/migrate.ts";
@@ -53,6 +54,7 @@ export function participant<Tx, M extends Mode>(
     mode: adapter.mode,
     port: portOf(base),
     migrate: () => migrate(adapter, base.dialect),
+    barrier: (tx, call, effect) => barrierInside(base, tx, call, effect),
     runIn: async (tx, script) => (await base.inside(tx, ask(script))) as never,
   };
   rememberBase(made, base);

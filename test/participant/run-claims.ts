@@ -1,10 +1,14 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, it } from "vitest";
+import { uuidV7 } from "../../src/core/ids.ts";
 import type { Mode } from "../../src/core/participant.ts";
 import type { Dialect } from "../../src/core/store.ts";
 import { type ParticipantFixture, participantClaims } from "../../src/participant/testing/conformance.ts";
 import type { PostgresClient } from "./postgres-clients.ts";
 import { preparePostgres } from "./postgres-databases.ts";
+
+/** As the engine makes them. */
+const newId = (): string => uuidV7(Date.now(), randomBytes(10));
 
 /** What an adapter's test opens; `close` gives back what `open` took. */
 export type OpenedFixture<Tx, M extends Mode> = Omit<ParticipantFixture<Tx, M>, "newId"> & {
@@ -27,7 +31,7 @@ export function testParticipant<Tx, M extends Mode>(
     });
     afterAll(() => opened?.close());
     for (const claim of participantClaims<Tx, M>(mode, dialect)) {
-      it(claim.name, () => claim.check({ ...opened, newId: randomUUID }));
+      it(claim.name, () => claim.check({ ...opened, newId }));
     }
   });
 }

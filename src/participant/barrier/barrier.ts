@@ -22,6 +22,8 @@ import { markText, originOf } from "./row.ts";
 
 type Result = Uint8Array | null;
 type Outcome<K extends string> = Began<{ readonly kind: K }>;
+/** With what the body gave, now or when it ran. */
+type Finished<K extends string> = { readonly kind: K; readonly result?: Uint8Array };
 
 export function* act(
   sql: BarrierSql,
@@ -44,38 +46,45 @@ export function* undo(
   sql: BarrierSql,
   mark: BarrierMark,
   op: "compensation" | "cancel",
-  body: (result: Result) => Awaitable<void>,
-): Work<Ending<Outcome<"undone" | "empty" | "already">>> {
+  body: (result: Result) => Awaitable<unknown>,
+): Work<Ending<Outcome<"empty"> | Finished<"undone" | "already">>> {
   const origin = originOf[op];
   const inserted = yield* ask(sql.insert(mark, [origin, op], op));
-  if (!inserted.includes(op)) return commit({ kind: "already" });
-  if (inserted.includes(origin)) return commit({ kind: "empty" });
+  const isFirst = inserted.includes(op);
+  if (isFirst && inserted.includes(origin)) return commit({ kind: "empty" });
   const rows = yield* ask(sql.read(mark));
+  if (!isFirst) return finished("already", rowOf(rows, op)?.result);
   const row = rowOf(rows, origin);
   if (row === undefined) return rollback(vanished(mark, origin));
   if (row.byOp !== origin) return commit({ kind: "empty" });
   if (op === "cancel") assertNeverBoth(mark, rows, "confirm");
-  yield* call(() => body(row.result));
-  yield* keep(sql, mark, op, null);
-  return commit({ kind: "undone" });
+  const result = bytesOf(yield* call(() => body(row.result)));
+  yield* keep(sql, mark, op, result);
+  return finished("undone", result);
 }
 
 export function* confirm(
   sql: BarrierSql,
   mark: BarrierMark,
-  body: (result: Result) => Awaitable<void>,
-): Work<Ending<Outcome<"confirmed" | "already" | "missing">>> {
+  body: (result: Result) => Awaitable<unknown>,
+): Work<Ending<Outcome<"missing"> | Finished<"confirmed" | "already">>> {
   const inserted = yield* ask(sql.insert(mark, ["confirm"], "confirm"));
-  if (inserted.length === 0) return commit({ kind: "already" });
   const rows = yield* ask(sql.read(mark));
+  if (inserted.length === 0) return finished("already", rowOf(rows, "confirm")?.result);
   const row = rowOf(rows, "try");
   if (row?.byOp !== "try" || rowOf(rows, "cancel") !== undefined) return rollback({ kind: "missing" });
-  yield* call(() => body(row.result));
-  yield* keep(sql, mark, "confirm", null);
-  return commit({ kind: "confirmed" });
+  const result = bytesOf(yield* call(() => body(row.result)));
+  yield* keep(sql, mark, "confirm", result);
+  return finished("confirmed", result);
 }
 
 const rowOf = (rows: readonly BarrierRow[], op: BarrierOp): BarrierRow | undefined => rows.find((row) => row.op === op);
+
+const finished = <K extends string>(kind: K, result: Result | undefined): Ending<Finished<K>> =>
+  commit(result ? { kind, result } : { kind });
+
+/** The undos and confirms of the engine's own participants give nothing. */
+const bytesOf = (given: unknown): Result => (given instanceof Uint8Array ? given : null);
 
 /** Always the last statement, with a result or without: it finds out a transaction that the body left aborted or ended. */
 function* keep(sql: BarrierSql, mark: BarrierMark, op: BarrierOp, result: Result): Work<void> {

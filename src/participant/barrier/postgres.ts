@@ -33,7 +33,15 @@ const isMine = `gid = $1::text AND branch_id = $2::text AND op = $3::text AND ba
 const keepResult = `UPDATE makegood.barrier SET result = $4::bytea WHERE ${isMine} RETURNING op`;
 const lookUp = `SELECT op FROM makegood.barrier WHERE ${isMine}`;
 
+const removeRow = `DELETE FROM makegood.barrier WHERE gid = $1::text AND branch_id = $2::text AND op = $3::text AND barrier_id = '${barrierId}' RETURNING op`;
+
 const pruneRows = `DELETE FROM makegood.barrier WHERE gid = ANY (string_to_array($1::text, ',')) RETURNING op`;
+
+// An execution's id is a UUIDv7, so ids stand in the order in which the executions began. Served by the primary key.
+const pruneOldRows = `
+DELETE FROM makegood.barrier WHERE ctid IN (
+  SELECT ctid FROM makegood.barrier WHERE gid < $1::text ORDER BY gid LIMIT $2::integer FOR UPDATE SKIP LOCKED)
+RETURNING op`;
 
 const keyOf = (mark: BarrierMark): readonly string[] => [mark.gid, mark.branch];
 
@@ -52,7 +60,13 @@ export const barrierPostgres: BarrierSql = {
       : { sql: keepResult, parameters: [...key, result] };
     return rows.length === 1;
   },
+  *remove(mark, op) {
+    yield { sql: removeRow, parameters: [...keyOf(mark), op] };
+  },
   *prune(executionIds) {
     return (yield { sql: pruneRows, parameters: [executionIds.join(",")] }).length;
+  },
+  *pruneBefore(firstId, limit) {
+    return (yield { sql: pruneOldRows, parameters: [firstId, limit] }).length;
   },
 };

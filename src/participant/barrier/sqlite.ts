@@ -18,7 +18,15 @@ const isMine = `gid = ? AND branch_id = ? AND op = ? AND barrier_id = '${barrier
 const keepResult = `UPDATE makegood_barrier SET result = ? WHERE ${isMine} RETURNING op`;
 const lookUp = `SELECT op FROM makegood_barrier WHERE ${isMine}`;
 
+const removeRow = `DELETE FROM makegood_barrier WHERE gid = ? AND branch_id = ? AND op = ? AND barrier_id = '${barrierId}' RETURNING op`;
+
 const pruneRows = `DELETE FROM makegood_barrier WHERE gid IN (SELECT value FROM json_each(?)) RETURNING op`;
+
+// An execution's id is a UUIDv7, so ids stand in the order in which the executions began. Served by the primary key.
+const pruneOldRows = `
+DELETE FROM makegood_barrier WHERE rowid IN (
+  SELECT rowid FROM makegood_barrier WHERE gid < ? ORDER BY gid LIMIT ?)
+RETURNING op`;
 
 const keyOf = (mark: BarrierMark): readonly string[] => [mark.gid, mark.branch];
 
@@ -38,7 +46,13 @@ export const barrierSqlite: BarrierSql = {
       : { sql: keepResult, parameters: [result, ...key] };
     return rows.length === 1;
   },
+  *remove(mark, op) {
+    yield { sql: removeRow, parameters: [...keyOf(mark), op] };
+  },
   *prune(executionIds) {
     return (yield { sql: pruneRows, parameters: [JSON.stringify(executionIds)] }).length;
+  },
+  *pruneBefore(firstId, limit) {
+    return (yield { sql: pruneOldRows, parameters: [firstId, limit] }).length;
   },
 };

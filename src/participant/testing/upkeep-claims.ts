@@ -69,4 +69,15 @@ export const upkeepClaims: readonly Claim[] = [
       await rejects(pruneBarrier(orders, [mark.gid, "x,y"]), { code: "OPTION_INVALID" });
     },
   },
+  {
+    name: "prune: by age takes the rows of executions that began before it, and of no other",
+    async check({ orders, port, mark, note, doing, fixture }) {
+      const old = "00000000-0001-7000-8000-000000000000";
+      const recent = fixture.newId();
+      for (const gid of [old, recent]) await port.act({ ...mark, gid }, "action", doing(note));
+      equal(await pruneBarrier(orders, { startedBefore: "1d" }), 1);
+      equal((await port.act({ ...mark, gid: recent }, "action", doing(note))).kind, "stored");
+      await rejects(pruneBarrier(orders, { startedBefore: "1h" }), { code: "OPTION_INVALID" });
+    },
+  },
 ];
