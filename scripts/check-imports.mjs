@@ -21,7 +21,7 @@ const rules = {
   "store/testing": { rooms: ["core"], packages: ["vitest", "fast-check"], node: true },
   engine: { rooms: ["core"], packages: [], node: true },
   participant: {
-    rooms: ["core", "system"],
+    rooms: ["core", "system", "lock"],
     packages: [
       "better-sqlite3",
       "drizzle-orm",
@@ -40,7 +40,7 @@ const rules = {
   executor: { rooms: ["core"], packages: [], node: true },
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },
-  lock: { rooms: ["core", "system"], packages: ["ioredis"], node: true },
+  lock: { rooms: ["core", "system"], packages: [], node: true },
   http: { rooms: ["core"], packages: [], node: true },
   alarm: { rooms: ["core"], packages: [], node: true },
   testing: { rooms: ["core", "store/testing"], packages: [], node: true },

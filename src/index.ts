@@ -36,6 +36,7 @@ export type {
   UndoInfo,
 } from "./core/job.ts";
 export type { Limits } from "./core/limits.ts";
+export type { HeldLock, LockOptions, LockOutcome } from "./core/lock.ts";
 export type { BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
@@ -47,4 +48,5 @@ export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/rea
 export type { StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";
+export { pruneLocks } from "./participant/lock/lock.ts";
 export { participant } from "./participant/participant.ts";

@@ -73,6 +73,7 @@ describe("the catalog", () => {
         "KEY_INVALID final none",
         "KILLED final unknown",
         "LEASE_LOST final unknown",
+        "LOCK_LOST final unknown",
         "NON_RETRYABLE final unknown",
         "NO_PROGRESS final unknown",
         "OPTION_INVALID final none",

@@ -62,6 +62,7 @@ export const errorCatalog = {
   COMPENSATION_FAILED: uncertain("A compensation failed beyond its attempts or its window; the execution is parked.", "Undo or repair by hand, then settle the incident, or retry it."),
   NO_PROGRESS: uncertain("The processes that ran this execution died again and again without a new record; it is parked.", "Find what kills the process in the step that comes next, then resume."),
   LEASE_LOST: uncertain("The execution passed to another worker. Everything this attempt still does is void.", "Nothing: stop, write nothing, repeat nothing."),
+  LOCK_LOST: uncertain("A lock's lease ended, or passed to another holder, before the function that it protected did.", "Write nothing more without asking for the fence; give a longer `lease`, or block the event loop less."),
   TIMED_OUT: uncertain("The execution did not end within its timeout.", "Read its outcome; before the pivot it was turned back."),
   CANCELED: uncertain("The execution was canceled and turned back.", "Start it again under a new round or key if it is still wanted."),
   KILLED: uncertain("A person ended the execution without compensation.", "Check its effects by hand."),

@@ -2,6 +2,7 @@
 // sees `ParticipantPort` below, which hides client, dialect and mode.
 
 import type { Stored } from "./codec.ts";
+import type { HeldLock, LockOptions, LockOutcome } from "./lock.ts";
 import type { Row, Script } from "./script.ts";
 import type { StepIdentity } from "./step-headers.ts";
 import type { Dialect, WriteOutcome } from "./store.ts";
@@ -130,6 +131,13 @@ export interface Participant<Tx, M extends Mode = Mode> {
     call: StepIdentity,
     effect: (origin: unknown) => BodyResult<M, R>,
   ): Answer<M, BarrierOutcome<Stored<Awaited<R>>>>;
+  /**
+   * Runs the function while holding the lock `name`, a row of this database: over processes, with renewal and a fencing
+   * token. Resolves after the release, with `not-acquired` if another held it for as long as `wait`. Rejects with what the
+   * function throws, and with LOCK_LOST if the lease was lost before it ended. Throws OPTION_INVALID and
+   * PARTICIPANT_NOT_MIGRATED. After a crash of the holder the lock is free when its lease ends.
+   */
+  lock<R>(name: string, options: LockOptions, run: (lock: HeldLock) => Awaitable<R>): Promise<LockOutcome<R>>;
   /** For the engine. */
   readonly port: ParticipantPort;
   /** Runs a script inside a transaction that the caller holds. For `app.start(…, { in: [participant, tx] })`. */

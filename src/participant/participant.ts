@@ -14,6 +14,7 @@ import { act, confirm, undo } from "./barrier/barrier.ts";
 import { barrierInside } from "./barrier/inside.ts";
 import { type Base, createBase, notMigrated, rememberBase } from "./base.ts";
 import { dialectOf } from "./dialect.ts";
+import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { type Transacting, transact } from "./transaction.ts";
 import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
@@ -55,6 +56,7 @@ export function participant<Tx, M extends Mode>(
     port: portOf(base),
     migrate: () => migrate(adapter, base.dialect),
     barrier: (tx, call, effect) => barrierInside(base, tx, call, effect),
+    lock: lockOf(base),
     runIn: async (tx, script) => (await base.inside(tx, ask(script))) as never,
   };
   rememberBase(made, base);

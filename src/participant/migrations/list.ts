@@ -1,5 +1,6 @@
 import { barrier } from "./0001-barrier.ts";
+import { lock } from "./0003-lock.ts";
 import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier];
+export const migrations: readonly Migration[] = [barrier, lock];

@@ -4,6 +4,7 @@ import type { Mode } from "../../core/participant.ts";
 import type { Dialect } from "../../core/store.ts";
 import { actionClaims } from "./action-claims.ts";
 import { barrierClaims } from "./barrier-claims.ts";
+import { lockClaims } from "./lock-claims.ts";
 import { ownClaims } from "./own-claims.ts";
 import { type Claim, type ParticipantFixture, sceneOf } from "./scene.ts";
 import { scriptClaims } from "./script-claims.ts";
@@ -25,6 +26,7 @@ const claims: readonly Claim[] = [
   ...undoClaims,
   ...tccClaims,
   ...barrierClaims,
+  ...lockClaims,
   ...upkeepClaims,
 ];
 

@@ -1,0 +1,1 @@
+export { type Locks, type RedisLockOptions, type RedisScripting, redisLocks } from "./lock/redis.ts";
