@@ -1,5 +1,6 @@
 // Every suite, in the order in which `all` runs them.
 import { jobs } from "./suites/jobs.ts";
+import { lock } from "./suites/lock.ts";
 import { recovery } from "./suites/recovery.ts";
 import { sagas } from "./suites/sagas.ts";
 import { scale } from "./suites/scale.ts";
@@ -7,4 +8,4 @@ import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, recovery, scale];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, recovery, scale, lock];

@@ -18,6 +18,13 @@ export async function runAlone<Tx, T>(adapter: TxAdapter<Tx>, script: Script<T>)
   return adapter.transaction((tx) => runScript(script, ({ sql, parameters }) => adapter.query(tx, sql, parameters)));
 }
 
+/** Runs a script whose statements may each be a transaction of its own, as soon as the client can do that. */
+export async function runApart<Tx, T>(adapter: TxAdapter<Tx>, script: Script<T>): Promise<T> {
+  const { statement } = adapter;
+  if (statement === undefined) return runAlone(adapter, script);
+  return runScript(script, ({ sql, parameters }) => statement(sql, parameters));
+}
+
 const maxTries = 12;
 const firstPauseMs = 10;
 const maxPauseMs = 1_000;
@@ -30,17 +37,13 @@ export interface Patience {
 }
 
 /**
- * As `runAlone`, repeated while the database is busy, deadlocked or away: at most `maxTries` times, about six seconds in all.
- * The script must be idempotent, since an attempt whose COMMIT got no answer is repeated too. Rejects with the last error.
+ * Repeats it while the database is busy, deadlocked or away: at most `maxTries` times, about six seconds in all. It must be
+ * idempotent, since an attempt whose COMMIT got no answer is repeated too. Rejects with the last error.
  */
-export async function runPatiently<Tx, T>(
-  adapter: TxAdapter<Tx>,
-  script: () => Script<T>,
-  { codes, random, signal }: Patience,
-): Promise<T> {
+export async function patiently<T>(run: () => Promise<T>, { codes, random, signal }: Patience): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {
-      return await runAlone(adapter, script());
+      return await run();
     } catch (error) {
       const trouble = codes.troubleOf(error);
       if (tried === maxTries || (trouble !== "transient" && trouble !== "lost")) throw error;

@@ -6,7 +6,7 @@ import { CatalogError, describeValue, OptionError } from "../core/errors.ts";
 import type { Answer, Mode, Participant, TxAdapter } from "../core/participant.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
-import { runPatiently } from "./alone.ts";
+import { patiently, runAlone, runApart } from "./alone.ts";
 import type { ParticipantDialect } from "./dialect.ts";
 import { performInside } from "./inside.ts";
 import type { Work } from "./work.ts";
@@ -27,25 +27,29 @@ export interface Base<Tx, M extends Mode> extends BaseOptions<Tx, M> {
   inside<T>(tx: Tx, work: Work<T>): Answer<M, T>;
   /** Runs an idempotent script in a transaction of its own, again while the database is busy or away (about six seconds). */
   alone<T>(script: () => Script<T>, signal?: AbortSignal): Promise<T>;
+  /** As `alone`, for a script whose statements need not be one transaction: saves BEGIN and COMMIT where the client can. */
+  apart<T>(script: () => Script<T>, signal?: AbortSignal): Promise<T>;
 }
 
 export function createBase<Tx, M extends Mode>(options: BaseOptions<Tx, M>): Base<Tx, M> {
   const { name, adapter, dialect, random } = options;
   const explain = (error: unknown): unknown =>
     dialect.troubleOf(error) === "missing" ? notMigrated(name, error) : error;
+  const repeated = async <T>(run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+    try {
+      return await patiently(run, { codes: dialect, random, signal });
+    } catch (error) {
+      throw explain(error);
+    }
+  };
   return {
     ...options,
     inside(tx, work) {
       adapter.assertTransaction?.(tx);
       return performInside({ adapter, tx, explain }, work);
     },
-    async alone(script, signal) {
-      try {
-        return await runPatiently(adapter, script, { codes: dialect, random, signal });
-      } catch (error) {
-        throw explain(error);
-      }
-    },
+    alone: (script, signal) => repeated(() => runAlone(adapter, script()), signal),
+    apart: (script, signal) => repeated(() => runApart(adapter, script()), signal),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import type { TxAdapter } from "../../core/participant.ts";
+import type { Row } from "../../core/script.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { pgConnections } from "./pg-connection.ts";
 
@@ -21,6 +22,7 @@ export function nodePostgres(pool: Pool): TxAdapter<PoolClient, "async"> {
         if (command !== "COMMIT") throw new CommitRefusedError();
         return result;
       }),
+    statement: async (sql, parameters) => (await pool.query<Row>(sql, [...parameters])).rows,
     query,
   };
 }

@@ -22,14 +22,22 @@ export function sqliteAdapter<Tx>(
 ): TxAdapter<Tx, "sync"> {
   const { durability } = resolveSqliteOptions(options);
   let isChecked = false;
+  const check = (): void => {
+    if (!isChecked) runScriptSync(durabilityScript(durability), ({ sql }) => connection.query(sql, []));
+    isChecked = true;
+  };
   return {
     mode: "sync",
     dialect: "sqlite",
     transaction(body) {
       refuseNesting(connection);
-      if (!isChecked) runScriptSync(durabilityScript(durability), ({ sql }) => connection.query(sql, []));
-      isChecked = true;
+      check();
       return runImmediate(body);
+    },
+    statement(sql, parameters) {
+      refuseNesting(connection);
+      check();
+      return connection.query(sql, parameters);
     },
     query(_tx, sql, parameters) {
       if (connection.isInTransaction()) return connection.query(sql, parameters);

@@ -7,7 +7,7 @@ import { lockSqlite } from "./sqlite.ts";
 
 type Acquired = Awaited<ReturnType<LockStore["acquire"]>>;
 
-/** `LockStore` in SQL, each a transaction of its own; and the upkeep. All times are of the database's clock. */
+/** `LockStore` in SQL, each statement a transaction of its own; and the upkeep. All times are of the database's clock. */
 export interface LockSql {
   acquire(name: string, owner: string, leaseMs: number): Script<Acquired>;
   renew(name: string, owner: string, fence: number, leaseMs: number): Script<boolean>;

@@ -10,9 +10,9 @@ import { lockSqlOf } from "./lock-sql.ts";
 export function lockOf<Tx, M extends Mode>(base: Base<Tx, M>) {
   const sql = lockSqlOf[base.dialect.name];
   const store: LockStore = {
-    acquire: (...of) => base.alone(() => sql.acquire(...of)),
-    renew: (...of) => base.alone(() => sql.renew(...of)),
-    release: (...of) => base.alone(() => sql.release(...of)),
+    acquire: (...of) => base.apart(() => sql.acquire(...of)),
+    renew: (...of) => base.apart(() => sql.renew(...of)),
+    release: (...of) => base.apart(() => sql.release(...of)),
   };
   return <R>(name: string, options: LockOptions, run: (lock: HeldLock) => Awaitable<R>): Promise<LockOutcome<R>> =>
     withLock(store, base, name, options, run);
@@ -37,7 +37,7 @@ export async function pruneLocks<Tx, M extends Mode>(
   const unusedMs = toMs(options.unusedFor, "unusedFor", { min: minUnusedMs });
   const { prune } = lockSqlOf[base.dialect.name];
   for (let prunedCount = 0; ; ) {
-    const count = await base.alone(() => prune(unusedMs, maxRowsPerTransaction));
+    const count = await base.apart(() => prune(unusedMs, maxRowsPerTransaction));
     prunedCount += count;
     if (count < maxRowsPerTransaction) return prunedCount;
   }

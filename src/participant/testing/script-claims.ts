@@ -14,6 +14,23 @@ function* echo(dialect: Dialect, values: readonly unknown[]): Script<readonly un
 
 export const scriptClaims: readonly Claim[] = [
   {
+    name: "statement: where the client has it, runs one statement, commits it, and gives its rows",
+    async check({ note, effects, fixture: { adapter } }) {
+      if (adapter.statement === undefined) return;
+      await adapter.statement(`INSERT INTO effect (note) VALUES (${parameter(adapter.dialect, 1, "text")})`, [note]);
+      equal(await effects(note), 1);
+      const rows = await adapter.statement(`SELECT ${parameter(adapter.dialect, 1, "text")} AS "someText"`, [note]);
+      deepEqual(
+        rows.map((row) => row["someText"]),
+        [note],
+      );
+      await rejects(
+        async () => adapter.statement?.("SELECT 1 FROM no_table_of_this_name", []),
+        /no_table_of_this_name/,
+      );
+    },
+  },
+  {
     name: "ask: bytes, empty bytes, null and text pass through unchanged, under the names that the statement gave them",
     async check({ port }) {
       const values = [allBytes, new Uint8Array(0), null, "Ünïcödé 'quoted' ? $1 -- \u{1f600}"];
