@@ -1,0 +1,1 @@
+export { type MysqlOptions, mysql, mysqlFromUrl } from "./store/mysql/mysql.ts";

@@ -1,0 +1,203 @@
+// Plain reads, for callers and people. Never a base for a write.
+import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
+import { isUuid } from "../../core/ids.ts";
+import type { Actor } from "../../core/ports.ts";
+import type { Row, Statement } from "../../core/script.ts";
+import type { AuditRow, ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
+import type { Connections } from "./connection.ts";
+import { loadExecutions } from "./load.ts";
+import {
+  bytesOf,
+  bytesOrNull,
+  idBytes,
+  idList,
+  idOf,
+  idOrNull,
+  idTable,
+  int,
+  intOrNull,
+  text,
+  textOrNull,
+} from "./values.ts";
+
+const executionSql = `
+SELECT e.id, e.namespace, e.job, e.version, e.\`key\`, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker,
+       e.priority, e.\`group\`, e.concurrency_key, e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent,
+       COALESCE(e.root, e.id) AS root, e.trace_context, COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
+  FROM makegood_execution e
+  LEFT JOIN makegood_progress g ON g.execution_id = e.id`;
+
+// Primary keys; the newest incident still open by index incident_execution.
+const outcomesSql = `
+SELECT e.id, e.status, e.phase, e.reason, COALESCE(e.undone_count, 0) AS undone_count, e.result, e.error,
+       (SELECT i.id FROM makegood_incident i WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) AS incident_id
+  FROM ${idTable}
+ STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`;
+
+const incidentSql = `
+SELECT i.id, i.execution_id, i.code, i.step, i.error, i.opened_at, i.closed_at FROM makegood_incident i`;
+
+type List = Parameters<ReadStore["list"]>[0];
+
+/** Walks the primary key down from `after`, or index search_attribute_value or execution_child where that is asked for. */
+function listStatement({ namespace, job, key, statuses: wanted, parent, attribute, after, limit }: List): Statement {
+  const when = (value: string | undefined, sql: string, of: (given: string) => Buffer = bytesOf) =>
+    value === undefined ? [] : [{ sql, parameters: [of(value)] }];
+  const conditions = [
+    ...when(namespace, "e.namespace = ?"),
+    ...when(job, "e.job = ?"),
+    ...when(key, "e.`key` = ?"),
+    ...when(parent, "e.parent = ?", idBytes),
+    ...when(after, "e.id < ?", idBytes),
+    ...(wanted === undefined
+      ? []
+      : [{ sql: `e.status IN (${["NULL", ...wanted.map(() => "?")].join(", ")})`, parameters: wanted }]),
+    ...(attribute === undefined ? [] : [{ sql: taggedSql, parameters: [namespace, ...attribute].map(bytesOf) }]),
+  ];
+  return {
+    sql: `${executionSql} WHERE ${conditions.map(({ sql }) => sql).join(" AND ")} ORDER BY e.id DESC LIMIT ?`,
+    parameters: [...conditions.flatMap(({ parameters }) => [...parameters]), limit],
+  };
+}
+
+const taggedSql = `e.id IN (
+  SELECT a.execution_id FROM makegood_search_attribute a WHERE a.namespace = ? AND a.name = ? AND a.value = ?)`;
+
+export function readStore(connections: Connections): ReadStore {
+  const read = (sql: string, ...parameters: readonly unknown[]) => connections.read({ sql, parameters });
+  return {
+    async find(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await read(`${executionSql} WHERE e.id = ?`, idBytes(id));
+      return row === undefined ? null : executionOf(row);
+    },
+
+    async findByKey({ namespace, job, key }) {
+      const [row] = await read(
+        `SELECT k.execution_id AS id, k.round, COALESCE(e.status, k.status) AS status, k.fingerprint
+           FROM makegood_execution_key k LEFT JOIN makegood_execution e ON e.id = k.execution_id
+          WHERE k.namespace = ? AND k.job = ? AND k.\`key\` = ?`,
+        ...[namespace, job, key].map(bytesOf),
+      );
+      if (row === undefined) return null;
+      return {
+        id: idOf(row.id),
+        round: int(row.round),
+        status: text<Status>(row.status),
+        fingerprint: textOrNull(row.fingerprint),
+      };
+    },
+
+    async outcomes(ids) {
+      const asked = ids.filter(isUuid);
+      const rows = asked.length === 0 ? [] : await read(outcomesSql, idList(asked));
+      return new Map(rows.map((row) => [idOf(row.id), outcomeOf(row)]));
+    },
+
+    async input(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await read(`SELECT e.input FROM makegood_execution e WHERE e.id = ?`, idBytes(id));
+      return bytesOrNull(row?.input);
+    },
+
+    async history(id) {
+      if (!isUuid(id)) return { journal: [], attempts: [], signals: [], audit: [], incidents: [] };
+      const [loaded, audit, incidents] = await Promise.all([
+        loadExecutions(connections, [id], true),
+        read(
+          `SELECT a.execution_id, a.verb, a.actor_kind, a.actor_id, a.note, a.at
+             FROM makegood_audit a WHERE a.execution_id = ? ORDER BY a.at, a.id`,
+          idBytes(id),
+        ),
+        read(`${incidentSql} WHERE i.execution_id = ? ORDER BY i.opened_at, i.id`, idBytes(id)),
+      ]);
+      const { journal = [], attempts = [], signals = [] } = loaded.get(id) ?? {};
+      return { journal, attempts, signals, audit: audit.map(auditOf), incidents: incidents.map(incidentOf) };
+    },
+
+    async list(request) {
+      if ([request.parent, request.after].some((id) => id !== undefined && !isUuid(id))) return [];
+      return (await connections.read(listStatement(request))).map(executionOf);
+    },
+
+    async openIncidents({ namespace, limit }) {
+      // Index incident_open.
+      const rows = await read(
+        `${incidentSql} WHERE i.namespace = ? AND i.closed_at IS NULL ORDER BY i.opened_at, i.id LIMIT ?`,
+        bytesOf(namespace),
+        limit,
+      );
+      return rows.map(incidentOf);
+    },
+
+    async countByStatus(namespace) {
+      const rows = await read(
+        `SELECT e.status, COUNT(*) AS count FROM makegood_execution e WHERE e.namespace = ? GROUP BY e.status`,
+        bytesOf(namespace),
+      );
+      const counts = new Map(rows.map((row) => [text(row.status), int(row.count)]));
+      return Object.fromEntries(statuses.map((status) => [status, counts.get(status) ?? 0])) as Record<Status, number>;
+    },
+  };
+}
+
+const executionOf = (row: Row): ExecutionRow => ({
+  id: idOf(row.id),
+  namespace: text(row.namespace),
+  job: text(row.job),
+  version: int(row.version),
+  key: textOrNull(row.key),
+  round: int(row.round),
+  status: text<Status>(row.status),
+  phase: text<Phase>(row.phase),
+  reason: textOrNull<Reason>(row.reason),
+  cancel: textOrNull<Reason>(row.cancel),
+  token: int(row.token),
+  worker: idOrNull(row.worker),
+  priority: int(row.priority),
+  group: textOrNull(row.group),
+  concurrencyKey: textOrNull(row.concurrency_key),
+  wakeAt: intOrNull(row.wake_at),
+  createdAt: int(row.created_at),
+  endedAt: intOrNull(row.ended_at),
+  deadlineAt: intOrNull(row.deadline_at),
+  parent: idOrNull(row.parent),
+  root: idOf(row.root),
+  traceContext: textOrNull(row.trace_context),
+  undoneCount: int(row.undone_count),
+  progress:
+    row.fraction === null
+      ? null
+      : {
+          fraction: Number(row.fraction instanceof Uint8Array ? text(row.fraction) : row.fraction),
+          note: textOrNull(row.note),
+        },
+});
+
+const outcomeOf = (row: Row) => ({
+  status: text<Status>(row.status),
+  phase: text<Phase>(row.phase),
+  reason: textOrNull<Reason>(row.reason),
+  undoneCount: int(row.undone_count),
+  result: bytesOrNull(row.result),
+  error: bytesOrNull(row.error),
+  incidentId: idOrNull(row.incident_id),
+});
+
+const auditOf = (row: Row): AuditRow => ({
+  executionId: idOf(row.execution_id),
+  verb: text(row.verb),
+  actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },
+  note: textOrNull(row.note),
+  at: int(row.at),
+});
+
+const incidentOf = (row: Row): IncidentRow => ({
+  id: idOf(row.id),
+  executionId: idOf(row.execution_id),
+  code: text(row.code),
+  step: textOrNull(row.step),
+  error: bytesOrNull(row.error),
+  openedAt: int(row.opened_at),
+  closedAt: intOrNull(row.closed_at),
+});

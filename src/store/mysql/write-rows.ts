@@ -1,0 +1,189 @@
+// What writes leave in which table: the rows as columns, and the statements that take many of them at once.
+import type { AttemptRow, JournalRow } from "../../core/journal.ts";
+import type { Statement } from "../../core/script.ts";
+import type { Incident, Write } from "../../core/store.ts";
+import { newRowId, nowSql } from "./clock.ts";
+import { ruleOf, terminalSql } from "./fence.ts";
+import { type Column, inserts, tables } from "./lists.ts";
+import { bytesOf, bytesOfNullable, idBytes } from "./values.ts";
+
+type Transition = NonNullable<Write["transition"]>;
+interface Of<T> {
+  readonly id: string;
+  readonly token: number;
+  readonly row: T;
+}
+
+function rowsOf<T>(writes: readonly Write[], find: (write: Write) => readonly T[] | undefined): readonly Of<T>[] {
+  return writes.flatMap((write) =>
+    (find(write) ?? []).map((row) => ({ id: write.lease.executionId, token: write.lease.token, row })),
+  );
+}
+
+const oneOrNone = <T>(row: T | null | undefined): readonly T[] => (row === null || row === undefined ? [] : [row]);
+
+// ── Journal ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type RecordRow = Of<JournalRow>;
+export const recordsOf = (writes: readonly Write[]): readonly RecordRow[] => rowsOf(writes, (write) => write.records);
+
+export const recordKey: readonly Column<RecordRow>[] = [
+  ["execution_id", (record) => idBytes(record.id)],
+  ["step", ({ row }) => row.step],
+  ["role", ({ row }) => row.role],
+  ["token", (record) => record.token],
+];
+const recordColumns: readonly Column<RecordRow>[] = [
+  ...recordKey,
+  ["kind", ({ row }) => row.kind],
+  ["seq", ({ row }) => row.seq],
+  ["started", ({ row }) => row.started],
+  ["attempt", ({ row }) => row.attempt],
+  ["state", ({ row }) => row.state],
+  ["body", ({ row }) => row.body],
+  ["at", ({ row }) => row.at],
+  ["actor", ({ row }) => row.actor],
+];
+
+/** Primary key of journal. Not INSERT IGNORE, which would cut a value to size: a row that is there stays as it is. */
+const keepThere = " ON DUPLICATE KEY UPDATE execution_id = execution_id";
+
+/** `mayBeThere`: repeats meet their own rows, and pass; else a row that is there fails the statement. */
+export const insertRecords = (records: readonly RecordRow[], mayBeThere: boolean): readonly Statement[] =>
+  inserts("makegood_journal", recordColumns, records, mayBeThere ? keepThere : "");
+
+/** Rows in the place of these that bear another token. */
+export const findForeignRecords = (records: readonly RecordRow[]): readonly Statement[] =>
+  tables(recordKey, records).map((table) => ({
+    sql: `
+      SELECT HEX(j.execution_id) AS execution_id, j.step
+        FROM (${table}) i
+       STRAIGHT_JOIN makegood_journal j ON j.execution_id = i.execution_id AND j.step = i.step AND j.role = i.role
+       WHERE j.token <> i.token
+       LIMIT 1`,
+    parameters: [],
+  }));
+
+// ── Attempts, signals taken, progress, incidents ───────────────────────────────────────────────────────────────────
+
+export const attemptsOf = (writes: readonly Write[]): readonly Of<AttemptRow>[] =>
+  rowsOf(writes, (write) => write.attempts);
+
+export const attemptKey: readonly Column<Of<AttemptRow>>[] = [
+  ["execution_id", (attempt) => idBytes(attempt.id)],
+  ["step", ({ row }) => row.step],
+  ["role", ({ row }) => row.role],
+  ["attempt", ({ row }) => row.attempt],
+  ["token", (attempt) => attempt.token],
+];
+const attemptColumns: readonly Column<Of<AttemptRow>>[] = [
+  ...attemptKey,
+  ["at", ({ row }) => row.at],
+  ["next_at", ({ row }) => row.nextAt],
+  ["is_unknown", ({ row }) => Number(row.isUnknown)],
+  ["error", ({ row }) => row.error],
+];
+
+export const insertAttempts = (writes: readonly Write[]): readonly Statement[] =>
+  inserts("makegood_attempt", attemptColumns, attemptsOf(writes), keepThere);
+
+type Take = NonNullable<Write["takes"]>[number];
+const takeColumns: readonly Column<Of<Take>>[] = [
+  ["execution_id", (take) => idBytes(take.id)],
+  ["signal_id", ({ row }) => bytesOf(row.signalId)],
+  ["step", ({ row }) => bytesOf(row.step)],
+];
+
+/** Primary key of signal. */
+export const takeSignals = (writes: readonly Write[]): readonly Statement[] =>
+  tables(
+    takeColumns,
+    rowsOf(writes, (write) => write.takes),
+  ).map((table) => ({
+    sql: `
+      UPDATE (${table}) t
+       STRAIGHT_JOIN makegood_signal s ON s.execution_id = t.execution_id AND s.signal_id = t.signal_id
+         SET s.taken_by = t.step
+       WHERE s.taken_by IS NULL`,
+    parameters: [],
+  }));
+
+type Progress = NonNullable<Write["progress"]>;
+const progressColumns: readonly Column<Of<Progress>>[] = [
+  ["execution_id", (progress) => idBytes(progress.id)],
+  ["fraction", ({ row }) => row.fraction],
+  ["note", ({ row }) => row.note],
+];
+
+/** One by one: at most one a second of each execution. The two databases name the new row differently. */
+export const setProgress = (writes: readonly Write[]): readonly Statement[] =>
+  rowsOf(writes, (write) => oneOrNone(write.progress)).flatMap((progress) =>
+    inserts("makegood_progress", progressColumns, [progress], " ON DUPLICATE KEY UPDATE fraction = ?, note = ?").map(
+      ({ sql }) => ({ sql, parameters: [progress.row.fraction, progress.row.note] }),
+    ),
+  );
+
+const incidentColumns: readonly Column<Of<Incident>>[] = [
+  ["id", newRowId],
+  ["execution_id", (incident) => idBytes(incident.id)],
+  ["code", ({ row }) => bytesOf(row.code)],
+  ["step", ({ row }) => bytesOfNullable(row.step)],
+  ["error", ({ row }) => row.error],
+];
+
+export const openIncidents = (writes: readonly Write[]): readonly Statement[] =>
+  tables(
+    incidentColumns,
+    rowsOf(writes, ({ transition }) => (transition?.name === "park" ? oneOrNone(transition.incident) : [])),
+  ).map((table) => ({
+    sql: `
+      INSERT INTO makegood_incident (id, namespace, execution_id, code, step, error, opened_at)
+      SELECT i.id, e.namespace, e.id, i.code, i.step, i.error, ${nowSql}
+        FROM (${table}) i
+       STRAIGHT_JOIN makegood_execution e ON e.id = i.execution_id`,
+    parameters: [],
+  }));
+
+// ── Guard row ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What a transition does to the guard row. */
+const moveColumns: readonly Column<Write>[] = [
+  ["id", (write) => idBytes(write.lease.executionId)],
+  ["status", (write) => ruleOf(write)?.status ?? null],
+  ["phase", (write) => ruleOf(write)?.phase ?? null],
+  // Only a turn has a reason; it is kept to the end.
+  ["reason", ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null)],
+  ["wake_ms", ({ transition }) => wakeInMs(transition)],
+  ["result", ({ transition }) => transition?.outcome?.result ?? null],
+  ["error", ({ transition }) => transition?.outcome?.error ?? null],
+  ["undone_count", ({ transition }) => transition?.outcome?.undoneCount || null],
+];
+
+function wakeInMs(transition: Transition | undefined): number | null {
+  if (transition?.name === "hand-back") return 0;
+  return transition?.name === "suspend" ? (transition.wakeInMs ?? null) : null;
+}
+
+/**
+ * Primary key of execution; the rows are locked, and were compared with the fence. A change of phase keeps the owner; every
+ * other move leaves none. The outcome is written once, with the decision to confirm or with the end.
+ */
+export const moveAll = (writes: readonly Write[]): readonly Statement[] =>
+  tables(
+    moveColumns,
+    writes.filter((write) => write.transition !== undefined),
+  ).map((table) => ({
+    sql: `
+      UPDATE (${table}) m
+       STRAIGHT_JOIN makegood_execution e ON e.id = m.id
+         SET e.phase = COALESCE(m.phase, e.phase), e.reason = COALESCE(m.reason, e.reason),
+             e.worker = IF(m.status IS NULL, e.worker, NULL),
+             e.wake_at = ${nowSql} + m.wake_ms,
+             e.slot = IF(m.status IN (${terminalSql}), NULL, e.slot),
+             e.ended_at = IF(m.status IN (${terminalSql}), ${nowSql}, NULL),
+             e.prune_at = IF(m.status IN (${terminalSql}), ${nowSql} + e.retain_ms, NULL),
+             e.result = COALESCE(e.result, m.result), e.error = COALESCE(e.error, m.error),
+             e.undone_count = COALESCE(e.undone_count, m.undone_count),
+             e.status = COALESCE(m.status, e.status)`,
+    parameters: [],
+  }));
