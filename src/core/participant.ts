@@ -26,7 +26,7 @@ export interface TxAdapter<Tx, M extends Mode = Mode> {
    * Throws TRANSACTION_REQUIRED for what is no open transaction of this client, such as its pool: a statement there would
    * commit on its own. Called before each operation in a transaction of the caller's. Without it anything passes.
    */
-  readonly assertTransaction?: (tx: unknown) => void;
+  readonly assertTransaction?: (tx: unknown) => M extends "sync" ? void : Awaitable<void>;
   /**
    * Runs one statement as a transaction of its own, acknowledged after its commit: one round trip in place of three.
    * Optional; without it `transaction` is used.
@@ -35,12 +35,27 @@ export interface TxAdapter<Tx, M extends Mode = Mode> {
     sql: string,
     parameters: readonly unknown[],
   ) => M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
-  /** Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). */
+  /**
+   * Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). Bytes
+   * go in and come out as Uint8Array, whole numbers up to 2^53 come out as numbers. A statement without a result set gives
+   * no rows; of dialect mysql, which has no RETURNING that all its servers know, it gives one row, an `AffectedRow`.
+   */
   query(
     tx: Tx,
     sql: string,
     parameters: readonly unknown[],
   ): M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
+}
+
+/** What dialect mysql tells of a statement without a result set. */
+export interface AffectedRow extends Row {
+  /**
+   * Rows inserted or deleted; of an UPDATE those that it found, or only those that it changed: clients differ (mysql2 counts
+   * the found ones by its flag FOUND_ROWS). So let each UPDATE whose count is read change something.
+   */
+  readonly affectedRows: number;
+  /** Of AUTO_INCREMENT or `LAST_INSERT_ID(…)`; 0 where there was none. Beyond 2^53 a string of digits. */
+  readonly insertId: number | string;
 }
 
 /** The barrier row's name for one branch of one execution: DTM's columns, so that any process can honor it. */

@@ -45,7 +45,6 @@ export function createBase<Tx, M extends Mode>(options: BaseOptions<Tx, M>): Bas
   return {
     ...options,
     inside(tx, work) {
-      adapter.assertTransaction?.(tx);
       return performInside({ adapter, tx, explain }, work);
     },
     alone: (script, signal) => repeated(() => runAlone(adapter, script()), signal),

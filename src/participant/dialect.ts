@@ -1,13 +1,16 @@
 // What a participant needs to know of a database. One file of SQL and one of error codes for each.
-import { OptionError } from "../core/errors.ts";
 import type { BarrierMark } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import type { Dialect } from "../core/store.ts";
+import { barrierMysql } from "./barrier/mysql.ts";
 import { barrierPostgres } from "./barrier/postgres.ts";
 import { barrierSqlite } from "./barrier/sqlite.ts";
+import { guardMysql, noGuard } from "./guard.ts";
 import type { MigrationSql } from "./migrations/migration.ts";
+import { migrationsMysql } from "./migrations/mysql.ts";
 import { migrationsPostgres } from "./migrations/postgres.ts";
 import { migrationsSqlite } from "./migrations/sqlite.ts";
+import { troubleMysql } from "./trouble/mysql.ts";
 import { troublePostgres } from "./trouble/postgres.ts";
 import { troubleSqlite } from "./trouble/sqlite.ts";
 
@@ -44,15 +47,16 @@ export interface BarrierSql {
 }
 
 /**
- * What an error of a statement of ours says. In each case nothing has happened, since COMMIT was not sent:
+ * What an error of a statement of ours says. In each case but one nothing has happened, since COMMIT was not sent:
  *   transient  a deadlock, a lock, a server that is full or shuts down: repeating helps
  *   lost       the connection is gone, and the client does not know why
  *   aborted    an earlier statement failed, and the body went on as if it had not
+ *   ended      an earlier statement ended the transaction: what came after it has been committed, each by itself
  *   idle       the server ended the transaction because the body let it idle for too long
  *   missing    a table or column is not there
  *   permanent  anything else: repeating alone does not help
  */
-export type Trouble = "transient" | "lost" | "aborted" | "idle" | "missing" | "permanent";
+export type Trouble = "transient" | "lost" | "aborted" | "ended" | "idle" | "missing" | "permanent";
 
 export interface TroubleCodes {
   troubleOf(error: unknown): Trouble;
@@ -62,18 +66,31 @@ export interface TroubleCodes {
   isMigrationRace(error: unknown): boolean;
 }
 
+/**
+ * Finds out that the transaction which stands open after the body is not the one in which it was called: on MySQL and
+ * MariaDB a deadlock ends the whole transaction, and a body that hides its error goes on with statements that commit by
+ * themselves. Of a transaction that the participant began; those of callers are theirs to watch, and may nest.
+ */
+export interface TransactionGuard {
+  /** Before the body. */
+  enter(): Script<void>;
+  /** After it, before any other statement of ours. Its statement fails with trouble `ended`. */
+  leave(): Script<void>;
+}
+
 export interface ParticipantDialect extends BarrierSql, TroubleCodes {
   readonly name: Dialect;
   readonly migrations: MigrationSql;
+  readonly guard: TransactionGuard;
 }
 
 export function dialectOf(dialect: Dialect): ParticipantDialect {
   switch (dialect) {
     case "postgres":
-      return { name: dialect, migrations: migrationsPostgres, ...barrierPostgres, ...troublePostgres };
+      return { name: dialect, migrations: migrationsPostgres, guard: noGuard, ...barrierPostgres, ...troublePostgres };
     case "sqlite":
-      return { name: dialect, migrations: migrationsSqlite, ...barrierSqlite, ...troubleSqlite };
+      return { name: dialect, migrations: migrationsSqlite, guard: noGuard, ...barrierSqlite, ...troubleSqlite };
     case "mysql":
-      throw new OptionError("adapter.dialect", "adapter.dialect: expected postgres or sqlite, found mysql");
+      return { name: dialect, migrations: migrationsMysql, guard: guardMysql, ...barrierMysql, ...troubleMysql };
   }
 }

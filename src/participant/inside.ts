@@ -20,6 +20,7 @@ export function performInside<Tx, M extends Mode, T>(
   work: Work<T>,
 ): Answer<M, T> {
   if (isSync(adapter)) {
+    adapter.assertTransaction?.(tx);
     const move = (next: Move): unknown => {
       if (next.kind === "body") return settled(next.run() as Awaitable<unknown>);
       return adapter.query(tx, next.statement.sql, next.statement.parameters);
@@ -28,12 +29,18 @@ export function performInside<Tx, M extends Mode, T>(
   }
   const move = (next: Move): unknown =>
     next.kind === "body" ? next.run() : adapter.query(tx, next.statement.sql, next.statement.parameters);
-  return perform(work, move, explain) as Answer<M, T>;
+  return perform(work, move, explain, () => adapter.assertTransaction?.(tx)) as Answer<M, T>;
 }
 
 type Explain = (error: unknown) => unknown;
 
-async function perform<T>(work: Work<T>, move: (next: Move) => unknown, explain: Explain): Promise<T> {
+async function perform<T>(
+  work: Work<T>,
+  move: (next: Move) => unknown,
+  explain: Explain,
+  assert: () => unknown,
+): Promise<T> {
+  await assert();
   for (let turn = work.next(); ; ) {
     if (turn.done) return turn.value;
     let answer: unknown;

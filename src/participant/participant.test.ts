@@ -33,11 +33,6 @@ describe("participant", () => {
     }
   });
 
-  it("refuses a dialect that has no barrier yet", () => {
-    const adapter = { ...fake(async (body) => body({})), dialect: "mysql" } as const;
-    expect(() => participant("orders", adapter)).toThrow("found mysql");
-  });
-
   it("shows mode and dialect to the engine", () => {
     const { mode, port } = participant("orders", nodeSqlite(new DatabaseSync(":memory:")));
     expect([mode, port.mode, port.dialect, port.name]).toEqual(["sync", "sync", "sqlite", "orders"]);

@@ -13,11 +13,11 @@ import { runAlone } from "./alone.ts";
 import { act, confirm, undo } from "./barrier/barrier.ts";
 import { barrierInside } from "./barrier/inside.ts";
 import { type Base, createBase, notMigrated, rememberBase } from "./base.ts";
-import { dialectOf } from "./dialect.ts";
+import { dialectOf, type TransactionGuard } from "./dialect.ts";
 import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { type Transacting, transact } from "./transaction.ts";
-import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
+import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
 
 /** Lower-case letters, digits and - _ . beginning with a letter or digit: fit for logs, metrics and commands. */
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -81,7 +81,7 @@ function portOf<Tx, M extends Mode>({ name, adapter, dialect }: Base<Tx, M>): Pa
     mode: adapter.mode,
     dialect: adapter.dialect,
     ask: (script) => runAlone(adapter, script),
-    own: (body, seal) => transact(own, (tx) => sealed(() => body(tx), seal)),
+    own: (body, seal) => transact(own, (tx) => sealed(dialect.guard, () => body(tx), seal)),
     act: (mark, op, body) => transact(barrier, (tx) => act(dialect, mark, op, () => body(tx))),
     undo: (mark, op, body) => transact(barrier, (tx) => undo(dialect, mark, op, (result) => body(tx, result))),
     confirm: (mark, body) => transact(barrier, (tx) => confirm(dialect, mark, (result) => body(tx, result))),
@@ -94,8 +94,12 @@ type Sealed<R> =
   | { readonly kind: "sealed-out"; readonly outcome: SealOutcome };
 
 /** The seal comes last: so it locks the guard row only briefly, and finds out a transaction that the body left aborted. */
-function* sealed<R>(body: () => R | PromiseLike<R>, seal: (result: R) => Script<SealOutcome>): Work<Ending<Sealed<R>>> {
-  const result = yield* call(body);
+function* sealed<R>(
+  guard: TransactionGuard,
+  body: () => R | PromiseLike<R>,
+  seal: (result: R) => Script<SealOutcome>,
+): Work<Ending<Sealed<R>>> {
+  const result = yield* callGuarded(guard, body);
   const outcome = yield* ask(seal(result));
   return outcome === "done" ? commit({ kind: "committed", result }) : rollback({ kind: "sealed-out", outcome });
 }

@@ -4,15 +4,14 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
-  type ClientSettings,
   openDrizzlePg,
   openDrizzlePostgresJs,
   openKysely,
   openPg,
   openPostgresJs,
-  type PostgresClient,
 } from "../../test/participant/postgres-clients.ts";
 import { type PostgresDatabases, preparePostgres } from "../../test/participant/postgres-databases.ts";
+import type { ClientSettings, ServerClient } from "../../test/participant/server-client.ts";
 import { startProxy, type TcpProxy } from "../../test/participant/tcp-proxy.ts";
 import { describeWithOwnPostgres, describeWithPostgres } from "../../test/services/describe.ts";
 import type { PostgresServer } from "../../test/services/postgres.ts";
@@ -20,7 +19,7 @@ import type { Participant } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import { participant } from "./participant.ts";
 
-type Open<Tx> = (url: string, settings?: ClientSettings) => PostgresClient<Tx>;
+type Open<Tx> = (url: string, settings?: ClientSettings) => ServerClient<Tx>;
 
 describeWithPostgres("a participant on PostgreSQL, when things go wrong,", (database) => {
   testFaults("with pg", database, openPg);
@@ -46,7 +45,7 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
   describe(name, () => {
     let postgres: PostgresDatabases;
     let proxy: TcpProxy;
-    let client: PostgresClient<Tx>;
+    let client: ServerClient<Tx>;
     let orders: Participant<Tx>;
     let note = "";
     let mark = { gid: "", branch: "take stock", round: 0 };
@@ -351,7 +350,7 @@ function testRestart<Tx>(name: string, server: () => PostgresServer, open: Open<
   }, 120_000);
 }
 
-const pidFrom = async <Tx>(run: PostgresClient<Tx>["run"], tx: Tx): Promise<number> => {
+const pidFrom = async <Tx>(run: ServerClient<Tx>["run"], tx: Tx): Promise<number> => {
   const [row] = (await run(tx, "SELECT pg_backend_pid() AS pid")) as { pid: number }[];
   return row?.pid ?? 0;
 };

@@ -56,7 +56,8 @@ export async function transact<Tx, T>(
   const failed: Failed = (move, error) => {
     if (move.kind === "body") return { kind: "threw", error };
     if (error instanceof InvariantError) return error;
-    return failureOf(codes.troubleOf(error), error, progress.at === "body", missing);
+    const trouble = codes.troubleOf(error);
+    return trouble === "ended" ? endedError(error) : failureOf(trouble, error, progress.at === "body", missing);
   };
   try {
     if (isSync(adapter)) {
@@ -190,8 +191,17 @@ function isThenable<R>(value: Awaitable<R>): value is PromiseLike<R> {
 
 // ── What a failed move says ────────────────────────────────────────────────────────────────────────────────────────
 
+/** Nothing certain can be said: what the body did before its transaction ended is gone or there, what it did after is there. */
+function endedError(cause: unknown): InvariantError {
+  return new InvariantError(
+    "Expected the transaction to be open when its body returned, found it ended; a body must not send COMMIT or ROLLBACK, or hide an error after which the database rolls back, such as a deadlock. Its effect may have happened",
+    {},
+    { cause },
+  );
+}
+
 function failureOf(
-  trouble: Trouble,
+  trouble: Exclude<Trouble, "ended">,
   error: unknown,
   isAfterBody: boolean,
   missing: Transacting<unknown>["missing"],

@@ -2,6 +2,7 @@
 // handed the answer. So one text serves synchronous clients, where nothing may be awaited, and asynchronous ones.
 import type { Awaitable } from "../core/participant.ts";
 import type { Row, Script, Statement } from "../core/script.ts";
+import type { TransactionGuard } from "./dialect.ts";
 
 export type Move =
   | { readonly kind: "statement"; readonly statement: Statement }
@@ -29,4 +30,12 @@ export function* ask<T>(script: Script<T>): Work<T> {
 /** Runs the user's body. */
 export function* call<R>(run: () => Awaitable<R>): Work<R> {
   return (yield { kind: "body", run }) as R;
+}
+
+/** Runs the user's body in a transaction that the participant began, and finds out one that ended it. */
+export function* callGuarded<R>(guard: TransactionGuard, run: () => Awaitable<R>): Work<R> {
+  yield* ask(guard.enter());
+  const result = yield* call(run);
+  yield* ask(guard.leave());
+  return result;
 }

@@ -13,27 +13,13 @@ import {
 } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
-import type { Awaitable, TxAdapter } from "../../src/core/participant.ts";
 import { type DrizzleTransaction, drizzle } from "../../src/participant/adapters/drizzle.ts";
 import { kysely } from "../../src/participant/adapters/kysely.ts";
 import { nodePostgres } from "../../src/participant/adapters/pg.ts";
 import { postgresJs } from "../../src/participant/adapters/postgres-js.ts";
+import type { ClientSettings, ServerClient } from "./server-client.ts";
 
-export interface PostgresClient<Tx> {
-  readonly adapter: TxAdapter<Tx, "async">;
-  readonly insertEffect: (tx: Tx, note: string) => Awaitable<void>;
-  readonly countInside: (tx: Tx, note: string) => Awaitable<number>;
-  /** Runs any statement with the user's client. */
-  readonly run: (tx: Tx, sql: string) => Promise<unknown>;
-  readonly close: () => Promise<void>;
-}
-
-export interface ClientSettings {
-  /** Connections at most. Default 10. */
-  readonly max?: number;
-}
-
-export function openPg(connectionString: string, { max = 10 }: ClientSettings = {}): PostgresClient<pg.PoolClient> {
+export function openPg(connectionString: string, { max = 10 }: ClientSettings = {}): ServerClient<pg.PoolClient> {
   const pool = new pg.Pool({ connectionString, max });
   return {
     adapter: nodePostgres(pool),
@@ -55,7 +41,7 @@ const quick = { onnotice: () => undefined, backoff: () => 0.05, connect_timeout:
 export function openPostgresJs(
   url: string,
   { max = 10, ...settings }: ClientSettings & postgres.Options<Record<string, never>> = {},
-): PostgresClient<postgres.TransactionSql> {
+): ServerClient<postgres.TransactionSql> {
   const sql: postgres.Sql = postgres(url, { max, ...quick, ...settings });
   return {
     adapter: postgresJs(sql),
@@ -74,7 +60,7 @@ interface Tables {
 export function openKysely(
   connectionString: string,
   { max = 10 }: ClientSettings = {},
-): PostgresClient<Transaction<Tables>> {
+): ServerClient<Transaction<Tables>> {
   const pool = new pg.Pool({ connectionString, max });
   const plugins = [new CamelCasePlugin(), new ParseJSONResultsPlugin()];
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), plugins });
@@ -93,10 +79,7 @@ const effect = pgTable("effect", { note: text().notNull() });
 type DrizzlePgTx = DrizzleTransaction<ReturnType<typeof drizzleOnPool>>;
 const drizzleOnPool = (pool: pg.Pool) => drizzleOverPg(pool, { schema: { effect } });
 
-export function openDrizzlePg(
-  connectionString: string,
-  { max = 10 }: ClientSettings = {},
-): PostgresClient<DrizzlePgTx> {
+export function openDrizzlePg(connectionString: string, { max = 10 }: ClientSettings = {}): ServerClient<DrizzlePgTx> {
   const db = drizzleOnPool(new pg.Pool({ connectionString, max }));
   return {
     adapter: drizzle(db),
@@ -113,7 +96,7 @@ const drizzleOnPostgresJs = (client: postgres.Sql) => drizzleOverPostgresJs(clie
 export function openDrizzlePostgresJs(
   url: string,
   { max = 10 }: ClientSettings = {},
-): PostgresClient<DrizzlePostgresJsTx> {
+): ServerClient<DrizzlePostgresJsTx> {
   const db = drizzleOnPostgresJs(postgres(url, { max, ...quick }));
   return {
     adapter: drizzle(db),

@@ -4,8 +4,9 @@ import { uuidV7 } from "../../src/core/ids.ts";
 import type { Mode } from "../../src/core/participant.ts";
 import type { Dialect } from "../../src/core/store.ts";
 import { type ParticipantFixture, participantClaims } from "../../src/participant/testing/conformance.ts";
-import type { PostgresClient } from "./postgres-clients.ts";
+import { prepareMysql } from "./mysql-databases.ts";
 import { preparePostgres } from "./postgres-databases.ts";
+import type { ServerClient } from "./server-client.ts";
 
 /** As the engine makes them. */
 const newId = (): string => uuidV7(Date.now(), randomBytes(10));
@@ -40,20 +41,45 @@ export function testParticipant<Tx, M extends Mode>(
 export function testPostgresParticipant<Tx>(
   name: string,
   database: { readonly url: string },
-  openClient: (url: string) => PostgresClient<Tx>,
+  openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
+): void {
+  testServerParticipant(name, "postgres", () => preparePostgres(database.url), database, openClient);
+}
+
+/** The same for a client of MariaDB. */
+export function testMysqlParticipant<Tx>(
+  name: string,
+  database: { readonly url: string },
+  openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
+): void {
+  testServerParticipant(name, "mysql", () => prepareMysql(database.url), database, openClient);
+}
+
+interface Prepared {
+  readonly emptyUrl: string;
+  readonly countEffects: (note: string) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+function testServerParticipant<Tx>(
+  name: string,
+  dialect: Dialect,
+  prepare: () => Promise<Prepared>,
+  database: { readonly url: string },
+  openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
 ): void {
   testParticipant(name, {
     mode: "async",
-    dialect: "postgres",
+    dialect,
     open: async () => {
-      const { emptyUrl, countEffects, close } = await preparePostgres(database.url);
-      const [first, second, empty] = [openClient(database.url), openClient(database.url), openClient(emptyUrl)];
+      const { emptyUrl, countEffects, close } = await prepare();
+      const first = await openClient(database.url);
+      const second = await openClient(database.url);
+      const empty = await openClient(emptyUrl);
       return {
-        adapter: first.adapter,
+        ...first,
         otherAdapter: second.adapter,
         emptyAdapter: empty.adapter,
-        insertEffect: first.insertEffect,
-        countInside: first.countInside,
         countEffects,
         close: async () => {
           await Promise.all([first, second, empty].map((client) => client.close()));

@@ -1,12 +1,9 @@
 // A client of pg's pool, checked out for one transaction.
-import { setTimeout as wait } from "node:timers/promises";
 import type { Pool, PoolClient } from "pg";
 import { InvariantError } from "../../core/errors.ts";
 import type { Row } from "../../core/script.ts";
 import { listenForLostConnections } from "./pg-pool.ts";
-
-/** How long a ROLLBACK may take before the connection is dropped, which rolls back as well, only later. */
-const rollbackPatienceMs = 5_000;
+import { rollBackPatiently } from "./roll-back.ts";
 
 export interface PgConnections {
   /** Checks a client out and hands it to `use`, which begins and commits. If that throws: ROLLBACK, and the client is discarded (D8). */
@@ -33,7 +30,7 @@ export function pgConnections(pool: Pool): PgConnections {
         isClean = true;
         return result;
       } finally {
-        if (!isClean && !endings.has(client)) await rollBack(client);
+        if (!isClean && !endings.has(client)) await rollBackPatiently(() => client.query("ROLLBACK"));
         client.release(!isClean);
         client.off("error", hear);
       }
@@ -48,14 +45,6 @@ export function pgConnections(pool: Pool): PgConnections {
     },
     reasonOf,
   };
-}
-
-/** So that a repeat does not wait for this transaction's locks. */
-async function rollBack(client: PoolClient): Promise<void> {
-  const patience = new AbortController();
-  const rolledBack = client.query("ROLLBACK").catch(() => undefined);
-  await Promise.race([rolledBack, wait(rollbackPatienceMs, undefined, patience).catch(() => undefined)]);
-  patience.abort();
 }
 
 /** `I` is idle: no transaction. Older versions of pg cannot tell. */

@@ -16,17 +16,18 @@
 // repeat would insert the undo's row and undo what never happened.
 import { InvariantError, StoreConflictError } from "../../core/errors.ts";
 import type { Awaitable, BarrierMark, Began } from "../../core/participant.ts";
-import type { BarrierOp, BarrierRow, BarrierSql } from "../dialect.ts";
-import { ask, call, commit, type Ending, rollback, type Work } from "../work.ts";
+import type { BarrierOp, BarrierRow, BarrierSql, TransactionGuard } from "../dialect.ts";
+import { ask, callGuarded, commit, type Ending, rollback, type Work } from "../work.ts";
 import { markText, originOf } from "./row.ts";
 
 type Result = Uint8Array | null;
 type Outcome<K extends string> = Began<{ readonly kind: K }>;
 /** With what the body gave, now or when it ran. */
 type Finished<K extends string> = { readonly kind: K; readonly result?: Uint8Array };
+type Sql = BarrierSql & { readonly guard: TransactionGuard };
 
 export function* act(
-  sql: BarrierSql,
+  sql: Sql,
   mark: BarrierMark,
   op: "action" | "try",
   body: () => Awaitable<Result>,
@@ -37,13 +38,13 @@ export function* act(
     if (row === undefined) return rollback(vanished(mark, op));
     return commit(row.byOp === op ? { kind: "stored", result: row.result } : { kind: "blocked" });
   }
-  const result = yield* call(body);
+  const result = yield* callGuarded(sql.guard, body);
   yield* keep(sql, mark, op, result);
   return commit({ kind: "ran", result });
 }
 
 export function* undo(
-  sql: BarrierSql,
+  sql: Sql,
   mark: BarrierMark,
   op: "compensation" | "cancel",
   body: (result: Result) => Awaitable<unknown>,
@@ -58,13 +59,13 @@ export function* undo(
   if (row === undefined) return rollback(vanished(mark, origin));
   if (row.byOp !== origin) return commit({ kind: "empty" });
   if (op === "cancel") assertNeverBoth(mark, rows, "confirm");
-  const result = bytesOf(yield* call(() => body(row.result)));
+  const result = bytesOf(yield* callGuarded(sql.guard, () => body(row.result)));
   yield* keep(sql, mark, op, result);
   return finished("undone", result);
 }
 
 export function* confirm(
-  sql: BarrierSql,
+  sql: Sql,
   mark: BarrierMark,
   body: (result: Result) => Awaitable<unknown>,
 ): Work<Ending<Outcome<"missing"> | Finished<"confirmed" | "already">>> {
@@ -73,7 +74,7 @@ export function* confirm(
   if (inserted.length === 0) return finished("already", rowOf(rows, "confirm")?.result);
   const row = rowOf(rows, "try");
   if (row?.byOp !== "try" || rowOf(rows, "cancel") !== undefined) return rollback({ kind: "missing" });
-  const result = bytesOf(yield* call(() => body(row.result)));
+  const result = bytesOf(yield* callGuarded(sql.guard, () => body(row.result)));
   yield* keep(sql, mark, "confirm", result);
   return finished("confirmed", result);
 }

@@ -1,3 +1,4 @@
+import { affectedOf } from "../affected.ts";
 import { nowMs } from "../migrations/now.ts";
 import type { LockSql } from "./lock-sql.ts";
 
@@ -24,8 +25,8 @@ const prune = `DELETE FROM makegood_lock WHERE until_at < ${now} - ? ORDER BY na
 
 export const lockMysql: LockSql = {
   *acquire(name, owner, leaseMs) {
-    const [inserted] = yield { sql: insert, parameters: [name, owner, leaseMs] };
-    if (Number(inserted?.["affectedRows"]) !== 1) yield { sql: take, parameters: [leaseMs, owner, name, owner] };
+    const inserted = yield { sql: insert, parameters: [name, owner, leaseMs] };
+    if (affectedOf(inserted).affectedRows !== 1) yield { sql: take, parameters: [leaseMs, owner, name, owner] };
     const [row] = yield { sql: look, parameters: [name] };
     if (row !== undefined && textOf(row["owner"]) === owner) return { kind: "acquired", fence: Number(row["fence"]) };
     return { kind: "held", forMs: Number(row?.["for_ms"] ?? 0) };
@@ -42,8 +43,7 @@ export const lockMysql: LockSql = {
     yield { sql: release, parameters: [name, owner, fence] };
   },
   *prune(unusedMs, limit) {
-    const [deleted] = yield { sql: prune, parameters: [unusedMs, limit] };
-    return Number(deleted?.["affectedRows"]);
+    return affectedOf(yield { sql: prune, parameters: [unusedMs, limit] }).affectedRows;
   },
 };
 

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { TxAdapter } from "../../core/participant.ts";
-import type { Script } from "../../core/script.ts";
-import { runAlone } from "../alone.ts";
+import type { Awaitable, TxAdapter } from "../../core/participant.ts";
+import { type Row, runScript, type Script, type Statement } from "../../core/script.ts";
+import { isSync, runAlone } from "../alone.ts";
 import type { ParticipantDialect } from "../dialect.ts";
 import { migrations } from "./list.ts";
 import { missingOf } from "./migration.ts";
@@ -17,7 +17,7 @@ const pauseMs = 50;
 export async function migrate<Tx>(adapter: TxAdapter<Tx>, dialect: ParticipantDialect): Promise<void> {
   for (let tried = 1; ; tried++) {
     try {
-      await runAlone(adapter, applyMissing(dialect));
+      await applyAlone(adapter, dialect);
       return;
     } catch (error) {
       if (tried === maxTries || !dialect.isMigrationRace(error)) throw error;
@@ -26,11 +26,23 @@ export async function migrate<Tx>(adapter: TxAdapter<Tx>, dialect: ParticipantDi
   }
 }
 
+async function applyAlone<Tx>(adapter: TxAdapter<Tx>, dialect: ParticipantDialect): Promise<void> {
+  if (isSync(adapter)) return runAlone(adapter, applyMissing(dialect));
+  await adapter.transaction(async (tx) => {
+    const query = ({ sql, parameters }: Statement): Awaitable<readonly Row[]> => adapter.query(tx, sql, parameters);
+    try {
+      await runScript(applyMissing(dialect), query);
+    } finally {
+      // The error that brought us here says more, and a lost connection holds no lock.
+      await runScript(dialect.migrations.end(), query).catch(() => undefined);
+    }
+  });
+}
+
 function* applyMissing({ name, migrations: list }: ParticipantDialect): Script<void> {
   const missing = missingOf(migrations, yield* list.begin());
   for (const migration of missing) {
     for (const sql of migration.statements[name]) yield { sql, parameters: [] };
     yield* list.enter(migration.name);
   }
-  yield* list.end();
 }

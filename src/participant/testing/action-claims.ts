@@ -90,7 +90,7 @@ export const actionClaims: readonly Claim[] = [
   {
     name: "act: of two at once one runs, and the other waits for it and is given its result",
     mode: "async",
-    dialect: "postgres",
+    dialects: ["postgres", "mysql"],
     async check({ port, other, mark, note, doing, effects }) {
       const inside = gate();
       const go = gate();
@@ -111,7 +111,7 @@ export const actionClaims: readonly Claim[] = [
   {
     name: "act: of two at once the second runs when the first rolls back",
     mode: "async",
-    dialect: "postgres",
+    dialects: ["postgres", "mysql"],
     async check({ port, other, mark, note, doing, effects }) {
       const inside = gate();
       const go = gate();
@@ -146,7 +146,7 @@ export const actionClaims: readonly Claim[] = [
   },
   {
     name: "act: a database that another process is writing to is unavailable, and nothing happens",
-    dialect: "sqlite",
+    dialects: ["sqlite"],
     async check({ port, other, mark, note, doing, effects }) {
       let meanwhile: ReturnType<typeof other.act> | undefined;
       await port.act(mark, "action", (tx) =>
@@ -161,7 +161,7 @@ export const actionClaims: readonly Claim[] = [
   },
   {
     name: "own: a body that reads first and then writes is not refused for what another process wrote in between",
-    dialect: "sqlite",
+    dialects: ["sqlite"],
     async check({ port, other, mark, note, doing, fixture, effects }) {
       const outcome = await port.own(
         (tx) =>

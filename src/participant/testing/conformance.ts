@@ -33,6 +33,6 @@ const claims: readonly Claim[] = [
 /** The claims for a mode and a dialect; some are about what only one of them can do. */
 export function participantClaims<Tx, M extends Mode>(mode: M, dialect: Dialect): readonly ParticipantClaim<Tx, M>[] {
   return claims
-    .filter((claim) => (claim.mode ?? mode) === mode && (claim.dialect ?? dialect) === dialect)
+    .filter((claim) => (claim.mode ?? mode) === mode && (claim.dialects ?? [dialect]).includes(dialect))
     .map(({ name, check }) => ({ name, check: async (fixture) => check(await sceneOf(fixture)) }));
 }

@@ -64,7 +64,7 @@ export const ownClaims: readonly Claim[] = [
   {
     name: "own: a statement of the body that failed is not committed around, also if its error was swallowed",
     mode: "async",
-    dialect: "postgres",
+    dialects: ["postgres"],
     async check({ port, note, doing, effects, fixture }) {
       const outcome = await port.own(
         async (tx) => {

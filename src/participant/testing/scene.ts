@@ -34,7 +34,7 @@ export interface ParticipantFixture<Tx, M extends Mode> {
 export interface Claim {
   readonly name: string;
   readonly mode?: Mode;
-  readonly dialect?: Dialect;
+  readonly dialects?: readonly Dialect[];
   readonly check: (scene: Scene) => Promise<void>;
 }
 

@@ -55,7 +55,7 @@ export const undoClaims: readonly Claim[] = [
   {
     name: "undo: waits for an action that is under way, then undoes it",
     mode: "async",
-    dialect: "postgres",
+    dialects: ["postgres", "mysql"],
     async check({ port, other, mark, note, doing, undoing, effects }) {
       const inside = gate();
       const go = gate();
@@ -75,7 +75,7 @@ export const undoClaims: readonly Claim[] = [
   {
     name: "undo: is empty when the action it waited for rolls back",
     mode: "async",
-    dialect: "postgres",
+    dialects: ["postgres", "mysql"],
     async check({ port, other, mark, note, doing, undoing, effects }) {
       const inside = gate();
       const go = gate();

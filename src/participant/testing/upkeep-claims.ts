@@ -6,7 +6,8 @@ import { bytes, type Claim, codeOf, parameter, threw } from "./scene.ts";
 
 function* rowsOf(dialect: Dialect, gid: string): Script<readonly unknown[]> {
   const table = dialect === "postgres" ? "makegood.barrier" : "makegood_barrier";
-  const columns = "trans_type, branch_id, op, barrier_id, reason, round";
+  const branch = dialect === "mysql" ? "CONVERT(branch_id USING utf8mb4) AS branch_id" : "branch_id";
+  const columns = `trans_type, ${branch}, op, barrier_id, reason, round`;
   const where = `WHERE gid = ${parameter(dialect, 1, "text")}`;
   const rows = yield { sql: `SELECT ${columns} FROM ${table} ${where} ORDER BY branch_id, op`, parameters: [gid] };
   return rows.map((row) => Object.values({ ...row }).join(" "));
