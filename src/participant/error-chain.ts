@@ -10,7 +10,7 @@ export function chainOf(error: unknown): readonly unknown[] {
 
 /** A property of anything at all; undefined where there is none or reading it throws. */
 export function propertyOf(value: unknown, key: PropertyKey): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
   try {
     return Reflect.get(value, key);
   } catch {

@@ -7,6 +7,7 @@ import { type ParticipantFixture, participantClaims } from "../../src/participan
 import { prepareMysql } from "./mysql-databases.ts";
 import { preparePostgres } from "./postgres-databases.ts";
 import type { ServerClient } from "./server-client.ts";
+import { makeSqliteFiles } from "./sqlite-files.ts";
 
 /** As the engine makes them. */
 const newId = (): string => uuidV7(Date.now(), randomBytes(10));
@@ -43,7 +44,12 @@ export function testPostgresParticipant<Tx>(
   database: { readonly url: string },
   openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
 ): void {
-  testServerParticipant(name, "postgres", () => preparePostgres(database.url), database, openClient);
+  testServerParticipant(
+    name,
+    "postgres",
+    async () => ({ url: database.url, ...(await preparePostgres(database.url)) }),
+    openClient,
+  );
 }
 
 /** The same for a client of MariaDB. */
@@ -52,10 +58,16 @@ export function testMysqlParticipant<Tx>(
   database: { readonly url: string },
   openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
 ): void {
-  testServerParticipant(name, "mysql", () => prepareMysql(database.url), database, openClient);
+  testServerParticipant(
+    name,
+    "mysql",
+    async () => ({ url: database.url, ...(await prepareMysql(database.url)) }),
+    openClient,
+  );
 }
 
 interface Prepared {
+  readonly url: string;
   readonly emptyUrl: string;
   readonly countEffects: (note: string) => Promise<number>;
   readonly close: () => Promise<void>;
@@ -65,16 +77,15 @@ function testServerParticipant<Tx>(
   name: string,
   dialect: Dialect,
   prepare: () => Promise<Prepared>,
-  database: { readonly url: string },
   openClient: (url: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
 ): void {
   testParticipant(name, {
     mode: "async",
     dialect,
     open: async () => {
-      const { emptyUrl, countEffects, close } = await prepare();
-      const first = await openClient(database.url);
-      const second = await openClient(database.url);
+      const { url, emptyUrl, countEffects, close } = await prepare();
+      const first = await openClient(url);
+      const second = await openClient(url);
       const empty = await openClient(emptyUrl);
       return {
         ...first,
@@ -88,4 +99,21 @@ function testServerParticipant<Tx>(
       };
     },
   });
+}
+
+/** The same for a client of SQLite whose mode is async, opened on files in WAL mode. */
+export function testAsyncSqliteParticipant<Tx>(
+  name: string,
+  openClient: (path: string) => ServerClient<Tx> | Promise<ServerClient<Tx>>,
+): void {
+  const prepare = async () => {
+    const { path, emptyPath, countEffects, remove } = makeSqliteFiles();
+    return {
+      url: path,
+      emptyUrl: emptyPath,
+      countEffects: async (note: string) => countEffects(note),
+      close: async () => remove(),
+    };
+  };
+  testServerParticipant(name, "sqlite", prepare, openClient);
 }

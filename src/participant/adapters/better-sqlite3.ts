@@ -27,7 +27,7 @@ export function betterSqlite3<Db extends BetterSqlite3Database>(
   options?: SqliteAdapterOptions,
 ): TxAdapter<Db, "sync"> {
   const connection = betterSqlite3Connection(db);
-  return sqliteAdapter(connection, runImmediately(connection, db), options);
+  return sqliteAdapter(connection, runImmediately(connection, db), options, (tx) => tx === db);
 }
 
 export function betterSqlite3Connection(db: BetterSqlite3Database): SqliteConnection {

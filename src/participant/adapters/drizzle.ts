@@ -1,19 +1,26 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { MySqlDatabase, MySqlQueryResultHKT } from "drizzle-orm/mysql-core";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+import type { Pool as Mysql2Pool, PoolConnection } from "mysql2/promise";
 import type { Pool, PoolClient } from "pg";
 import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
 import { type BetterSqlite3Database, betterSqlite3Connection } from "./better-sqlite3.ts";
-import { pgConnections, refuseEnded } from "./pg-connection.ts";
-import { type PostgresJsClient, postgresJs, rowReader } from "./postgres-js.ts";
+import { assertMysql2Transaction, checkOutMysql2, queryMysql2 } from "./mysql2-connection.ts";
+import { assertPgTransaction, pgConnections, refuseEnded } from "./pg-connection.ts";
+import { assertPostgresJsTransaction, type PostgresJsClient, postgresJs, rowReader } from "./postgres-js.ts";
 import { type RunImmediate, sqliteAdapter } from "./sqlite-adapter.ts";
 import type { SqliteAdapterOptions } from "./sqlite-durability.ts";
+import { transactionRequired } from "./transaction-required.ts";
 
 /** Of drizzle-orm/node-postgres and drizzle-orm/postgres-js. */
 // biome-ignore lint/suspicious/noExplicitAny: stands for every schema; the user's own comes back in DrizzleTransaction
 type DrizzlePostgres = PgDatabase<PgQueryResultHKT, any, any>;
+/** Of drizzle-orm/mysql2. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type DrizzleMysql = MySqlDatabase<MySqlQueryResultHKT, any, any>;
 /** Of drizzle-orm/better-sqlite3. */
 interface DrizzleSqlite {
   readonly $client: BetterSqlite3Database;
@@ -29,25 +36,27 @@ export type DrizzleTransaction<Db> = Db extends {
   : never;
 
 /**
- * A participant on Drizzle over pg, postgres.js or better-sqlite3. Bodies get Drizzle's own transaction: on PostgreSQL at
- * READ COMMITTED, on SQLite begun IMMEDIATE and synchronous (read with `.all()`, `.get()`, write with `.run()`). The
- * advice for `nodePostgres`, `postgresJs` and `betterSqlite3` holds for the client beneath.
+ * A participant on Drizzle over pg, postgres.js, mysql2 or better-sqlite3. Bodies get Drizzle's own transaction: on
+ * PostgreSQL, MySQL and MariaDB at READ COMMITTED, on SQLite begun IMMEDIATE and synchronous (read with `.all()`, `.get()`,
+ * write with `.run()`). The advice for `nodePostgres`, `postgresJs`, `mysql2` and `betterSqlite3` holds for the client
+ * beneath.
  *
- * @throws OPTION_INVALID for a database over a single connection of pg: whatever else ran there would be in the transaction.
+ * @throws OPTION_INVALID for a database over a single connection: whatever else ran there would be in the transaction.
  */
 export function drizzle<Db extends DrizzleSqlite>(
   db: Db,
   options?: SqliteAdapterOptions,
 ): TxAdapter<DrizzleTransaction<Db>, "sync">;
-export function drizzle<Db extends DrizzlePostgres>(db: Db): TxAdapter<DrizzleTransaction<Db>, "async">;
-export function drizzle(db: DrizzleSqlite | DrizzlePostgres, options?: SqliteAdapterOptions): unknown {
+export function drizzle<Db extends DrizzlePostgres | DrizzleMysql>(db: Db): TxAdapter<DrizzleTransaction<Db>, "async">;
+export function drizzle(db: DrizzleSqlite | DrizzlePostgres | DrizzleMysql, options?: SqliteAdapterOptions): unknown {
   const client = propertyOf(db, "$client");
   if (isBetterSqlite3(client)) return sqlite(db as DrizzleSqlite, client, options);
   if (isPostgresJs(client)) return overPostgresJs(db as DrizzlePostgres, client);
   if (isPgPool(client)) return overPg(db as DrizzlePostgres, client);
+  if (isMysql2Pool(client)) return overMysql2(db as DrizzleMysql, promisePool(client));
   throw new OptionError(
     "db",
-    "drizzle: expected a database over a Pool of pg, a client of postgres.js or a database of better-sqlite3, found another client or a single connection",
+    "drizzle: expected a database over a Pool of pg or mysql2, a client of postgres.js or a database of better-sqlite3, found another client or a single connection",
   );
 }
 
@@ -70,6 +79,7 @@ function overPg(db: DrizzlePostgres, pool: Pool): TxAdapter<object, "async"> {
           return Promise.resolve(body(tx));
         }, readCommitted);
       }),
+    assertTransaction: (tx) => assertPgTransaction(clientOf(tx)),
     async query(tx, text, parameters) {
       const client = clients.get(tx);
       if (client === undefined) return rowsOf(await execute(tx, text, parameters));
@@ -96,9 +106,25 @@ function overPostgresJs(db: DrizzlePostgres, client: PostgresJsClient): TxAdapte
         const session: Session = Object.create(sessionOf(db), { client: { value: { begin } } });
         return session.transaction((tx) => Promise.resolve(body(tx)));
       }),
+    assertTransaction: (tx) => assertPostgresJsTransaction(clientOf(tx)),
     async query(tx, text, parameters) {
       return readRows(rowsOf(await execute(tx, text, parameters)));
     },
+  };
+}
+
+/** As with pg: checked out by us, so that a connection is destroyed after an error. */
+function overMysql2(db: DrizzleMysql, pool: Mysql2Pool): TxAdapter<object, "async"> {
+  return {
+    mode: "async",
+    dialect: "mysql",
+    transaction: (body) =>
+      checkOutMysql2(pool, (connection) => {
+        const session: Session = Object.create(sessionOf(db), { client: { value: connection } });
+        return session.transaction((tx) => Promise.resolve(body(tx)), readCommitted);
+      }),
+    assertTransaction: (tx) => assertMysql2Transaction(clientOf(tx)),
+    query: (tx, text, parameters) => queryMysql2(clientOf(tx) as PoolConnection, text, parameters),
   };
 }
 
@@ -110,8 +136,20 @@ function sqlite(
 ): TxAdapter<never, "sync"> {
   const transaction: TransactionOf<{ readonly behavior: "immediate" }> = db.transaction.bind(db) as never;
   const runImmediate: RunImmediate<never> = (body) => transaction(body, { behavior: "immediate" });
-  return sqliteAdapter(betterSqlite3Connection(client), runImmediate, options);
+  return sqliteAdapter(betterSqlite3Connection(client), runImmediate, options, isTransaction);
 }
+
+const expected = "the transaction that db.transaction(…) of Drizzle hands to its body";
+
+/** The client beneath a transaction of Drizzle's. */
+function clientOf(tx: unknown): unknown {
+  if (!isTransaction(tx)) throw transactionRequired(expected, tx);
+  const { client } = sessionOf(tx);
+  return client;
+}
+
+/** Only transactions have `rollback`; the database itself has everything else. */
+const isTransaction = (tx: unknown): boolean => typeof propertyOf(tx, "rollback") === "function";
 
 const readCommitted = { isolationLevel: "read committed" } as const;
 
@@ -157,6 +195,22 @@ function isBetterSqlite3(client: unknown): client is BetterSqlite3Database {
   return (
     typeof propertyOf(client, "inTransaction") === "boolean" && typeof propertyOf(client, "prepare") === "function"
   );
+}
+
+function isMysql2Pool(client: unknown): client is Mysql2Pool | CallbackPool {
+  return (
+    typeof propertyOf(client, "getConnection") === "function" &&
+    typeof propertyOf(client, "releaseConnection") === "function"
+  );
+}
+
+interface CallbackPool {
+  promise(): Mysql2Pool;
+}
+
+/** `drizzle(url)` and a pool of "mysql2" have callbacks. */
+function promisePool(pool: Mysql2Pool | CallbackPool): Mysql2Pool {
+  return "promise" in pool && typeof pool.promise === "function" ? pool.promise() : (pool as Mysql2Pool);
 }
 
 function isPostgresJs(client: unknown): client is PostgresJsClient {

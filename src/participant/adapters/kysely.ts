@@ -1,12 +1,15 @@
-import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import { CompiledQuery, type Kysely, type QueryResult, type Transaction } from "kysely";
 import { OptionError } from "../../core/errors.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScript } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
+import { affectedRow, toMysql2 } from "./mysql2-rows.ts";
 import { listenForLostConnections, type PgPoolEvents } from "./pg-pool.ts";
 import { type Durability, durabilityScript, resolveSqliteOptions } from "./sqlite-durability.ts";
+import { takeWriteLock } from "./sqlite-write-lock.ts";
+import { transactionRequired } from "./transaction-required.ts";
 
 export type KyselyOptions =
   | {
@@ -19,13 +22,17 @@ export type KyselyOptions =
       readonly pool?: PgPoolEvents;
     }
   | {
+      /** Of Kysely's MysqlDialect over a pool of mysql2. */
+      readonly dialect: "mysql";
+    }
+  | {
       readonly dialect: "sqlite";
       /** As for `betterSqlite3`. */
       readonly durability?: Durability;
     };
 
 /**
- * A participant on Kysely. Bodies get a `Transaction<DB>`: on PostgreSQL at READ COMMITTED, on SQLite holding the write lock
+ * A participant on Kysely. Bodies get a `Transaction<DB>`: on PostgreSQL, MySQL and MariaDB at READ COMMITTED, on SQLite holding the write lock
  * from the start. Plugins apply to the body's queries and not to makegood's own. Its mode is async on SQLite too: Kysely
  * lets nothing else onto its one connection while a transaction is open, as long as all use the same Kysely instance.
  */
@@ -34,17 +41,37 @@ export function kysely<DB>(db: Kysely<DB>, options: KyselyOptions): TxAdapter<Tr
     case "postgres":
       checkOptions(options, ["dialect", "pool"], "options");
       return postgresAdapter(db, options.pool);
+    case "mysql":
+      checkOptions(options, ["dialect"], "options");
+      return mysqlAdapter(db);
     case "sqlite":
       checkOptions(options, ["dialect", "durability"], "options");
       return sqliteAdapter(db, options.durability);
     default:
-      throw new OptionError("options.dialect", `kysely: expected options.dialect "postgres" or "sqlite"`);
+      throw new OptionError("options.dialect", `kysely: expected options.dialect "postgres", "mysql" or "sqlite"`);
   }
 }
 
 async function query<DB>(tx: Transaction<DB>, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
-  const { rows } = await tx.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
-  return rows;
+  return (await execute(tx, sql, parameters)).rows;
+}
+
+function execute<DB>(tx: Transaction<DB>, sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+  return tx.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
+}
+
+const expected = "a Transaction of Kysely, before it ends";
+
+async function assertTransaction(tx: unknown): Promise<void> {
+  const isTransaction = propertyOf(tx, "isTransaction");
+  if (isTransaction === false) throw transactionRequired(expected, "the Kysely instance itself");
+  if (isTransaction !== true) throw transactionRequired(expected, tx);
+  try {
+    await (tx as Transaction<unknown>).getExecutor().provideConnection(async () => undefined);
+  } catch {
+    // Kysely refuses by itself one that has ended.
+    throw transactionRequired(expected, "one that has ended");
+  }
 }
 
 // ── PostgreSQL ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -64,6 +91,7 @@ function postgresAdapter<DB>(db: Kysely<DB>, pool: PgPoolEvents | undefined): Tx
         throw isAborted(error) ? new CommitRefusedError({ cause: error }) : error;
       }
     },
+    assertTransaction,
     query,
   };
 }
@@ -72,14 +100,26 @@ function postgresAdapter<DB>(db: Kysely<DB>, pool: PgPoolEvents | undefined): Tx
 const abortedMark = Symbol.for("kysely.AbortedTransactionError");
 const isAborted = (error: unknown): boolean => propertyOf(error, abortedMark) === true;
 
-// ── SQLite ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── MySQL and MariaDB ──────────────────────────────────────────────────────────────────────────────────────────────
 
-/**
- * Kysely begins DEFERRED. A body that reads first and writes then would be refused at its first write whenever another
- * connection has written in between (D5), so the write lock is taken before the body: this pragma opens a write
- * transaction, and frees at most one page where auto_vacuum is incremental, else nothing.
- */
-const takeWriteLock = "PRAGMA incremental_vacuum(1)";
+function mysqlAdapter<DB>(db: Kysely<DB>): TxAdapter<Transaction<DB>, "async"> {
+  return {
+    mode: "async",
+    dialect: "mysql",
+    transaction: (body) =>
+      db
+        .transaction()
+        .setIsolationLevel("read committed")
+        .execute(async (tx) => body(tx)),
+    assertTransaction,
+    async query(tx, sql, parameters) {
+      const { rows, numAffectedRows, insertId } = await execute(tx, sql, parameters.map(toMysql2));
+      return numAffectedRows === undefined ? rows : [affectedRow(numAffectedRows, insertId)];
+    },
+  };
+}
+
+// ── SQLite ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function sqliteAdapter<DB>(db: Kysely<DB>, chosen: Durability | undefined): TxAdapter<Transaction<DB>, "async"> {
   const { durability } = resolveSqliteOptions(chosen === undefined ? {} : { durability: chosen });
@@ -94,6 +134,7 @@ function sqliteAdapter<DB>(db: Kysely<DB>, chosen: Durability | undefined): TxAd
         isChecked = true;
         return body(tx);
       }),
+    assertTransaction,
     query,
   };
 }

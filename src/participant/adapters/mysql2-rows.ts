@@ -50,10 +50,3 @@ function toNumber(text: string): number | string {
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : text;
 }
-
-const inTransaction = 0x0001;
-
-/** The server tells with each answer whether a transaction is open. */
-export function isInTransaction(header: unknown): boolean {
-  return (Number(propertyOf(header, "serverStatus")) & inTransaction) !== 0;
-}

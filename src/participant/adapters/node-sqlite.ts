@@ -20,5 +20,5 @@ export function nodeSqlite(db: DatabaseSync, options?: SqliteAdapterOptions): Tx
       return statement.all(...(parameters as readonly SQLInputValue[])) as readonly Row[];
     },
   };
-  return sqliteAdapter(connection, runImmediately(connection, db), options);
+  return sqliteAdapter(connection, runImmediately(connection, db), options, (tx) => tx === db);
 }

@@ -2,8 +2,11 @@
 import type { Pool, PoolClient } from "pg";
 import { InvariantError } from "../../core/errors.ts";
 import type { Row } from "../../core/script.ts";
+import { propertyOf } from "../error-chain.ts";
 import { listenForLostConnections } from "./pg-pool.ts";
+import { noTransaction, probeTransaction } from "./pg-probe.ts";
 import { rollBackPatiently } from "./roll-back.ts";
+import { transactionRequired } from "./transaction-required.ts";
 
 export interface PgConnections {
   /** Checks a client out and hands it to `use`, which begins and commits. If that throws: ROLLBACK, and the client is discarded (D8). */
@@ -45,6 +48,28 @@ export function pgConnections(pool: Pool): PgConnections {
     },
     reasonOf,
   };
+}
+
+const expected = "a client of pg between BEGIN and COMMIT";
+
+export async function assertPgTransaction(tx: unknown): Promise<void> {
+  if (typeof propertyOf(tx, "totalCount") === "number") throw transactionRequired(expected, "a pool");
+  if (typeof propertyOf(tx, "query") !== "function") throw transactionRequired(expected, tx);
+  if (!(await isInTransaction(tx as PoolClient)))
+    throw transactionRequired(expected, "a client without an open transaction");
+}
+
+/** Older versions of pg cannot tell, so the server is asked: outside of a transaction it refuses a savepoint. */
+async function isInTransaction(client: PoolClient): Promise<boolean> {
+  const status = client.getTransactionStatus?.();
+  if (status !== undefined) return status === "T" || status === "E";
+  try {
+    await client.query(probeTransaction);
+    return true;
+  } catch (error) {
+    if (propertyOf(error, "code") === noTransaction) return false;
+    throw error;
+  }
 }
 
 /** `I` is idle: no transaction. Older versions of pg cannot tell. */

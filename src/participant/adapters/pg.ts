@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from "pg";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
-import { pgConnections } from "./pg-connection.ts";
+import { assertPgTransaction, pgConnections } from "./pg-connection.ts";
 
 /**
  * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside an open transaction at READ COMMITTED. After an error
@@ -23,6 +23,7 @@ export function nodePostgres(pool: Pool): TxAdapter<PoolClient, "async"> {
         return result;
       }),
     statement: async (sql, parameters) => (await pool.query<Row>(sql, [...parameters])).rows,
+    assertTransaction: assertPgTransaction,
     query,
   };
 }

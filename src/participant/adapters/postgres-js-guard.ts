@@ -5,10 +5,15 @@ export interface Life {
   isOver: boolean;
 }
 
+const lives = new WeakMap<object, Life>();
+
+/** Of a `TransactionSql` that is guarded; undefined for any other. */
+export const lifeOf = (sql: object): Life | undefined => lives.get(sql);
+
 /** The same `TransactionSql`, but dead when its transaction is. */
 export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
   if (typeof sql !== "function") return sql;
-  return new Proxy(sql, {
+  const guarded = new Proxy(sql, {
     apply(target, self, parameters) {
       refuseIfOver(life);
       return watched(Reflect.apply(target, self, parameters), life);
@@ -21,6 +26,8 @@ export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
       return value;
     },
   });
+  lives.set(guarded, life);
+  return guarded;
 }
 
 type Callable = (...parameters: unknown[]) => unknown;

@@ -2,7 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { guardTransactionSql, type Life } from "./postgres-js-guard.ts";
+import { propertyOf } from "../error-chain.ts";
+import { noTransaction, probeTransaction } from "./pg-probe.ts";
+import { guardTransactionSql, type Life, lifeOf } from "./postgres-js-guard.ts";
+import { transactionRequired } from "./transaction-required.ts";
 
 /** The part of postgres.js that is used, so that nobody needs its types who does not use it. */
 export interface PostgresJsClient {
@@ -44,12 +47,35 @@ export function postgresJs<Sql extends PostgresJsClient>(sql: Sql): TxAdapter<Po
       survivingLoss((enter) =>
         begin("isolation level read committed", (tx) => enter((life) => body(guardTransactionSql(tx, life)))),
       ),
+    assertTransaction: assertPostgresJsTransaction,
     async query(tx, text, parameters) {
       const { unsafe } = tx as UnsafeSql;
       return readRows(await unsafe(text, [...parameters], { prepare: true }));
     },
   };
 }
+
+const expected = "a TransactionSql of postgres.js, before its transaction ends";
+
+export async function assertPostgresJsTransaction(tx: unknown): Promise<void> {
+  if (typeof tx !== "function" || !("savepoint" in tx)) throw transactionRequired(expected, describe(tx));
+  const life = lifeOf(tx);
+  const isOpen = life === undefined ? await isInTransaction(tx as unknown as UnsafeSql) : !life.isOver;
+  if (!isOpen) throw transactionRequired(expected, "one that has ended");
+}
+
+/** One that the caller began, unguarded: the server is asked, since postgres.js would use the connection as it stands. */
+async function isInTransaction({ unsafe }: UnsafeSql): Promise<boolean> {
+  try {
+    await unsafe(probeTransaction, [], { prepare: false });
+    return true;
+  } catch (error) {
+    if (propertyOf(error, "code") === noTransaction) return false;
+    throw error;
+  }
+}
+
+const describe = (tx: unknown): unknown => (typeof tx === "function" && "begin" in tx ? "the client itself" : tx);
 
 /**
  * Runs a transaction that postgres.js manages. `begin` must call `enter` with the body inside of it. When the connection is

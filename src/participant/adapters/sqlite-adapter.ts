@@ -4,6 +4,7 @@ import { InvariantError, StoreConflictError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScriptSync } from "../../core/script.ts";
 import { durabilityScript, resolveSqliteOptions, type SqliteAdapterOptions } from "./sqlite-durability.ts";
+import { transactionRequired } from "./transaction-required.ts";
 
 export interface SqliteConnection {
   isInTransaction(): boolean;
@@ -19,6 +20,7 @@ export function sqliteAdapter<Tx>(
   connection: SqliteConnection,
   runImmediate: RunImmediate<Tx>,
   options: SqliteAdapterOptions | undefined,
+  isTx: (tx: unknown) => boolean,
 ): TxAdapter<Tx, "sync"> {
   const { durability } = resolveSqliteOptions(options);
   let isChecked = false;
@@ -39,6 +41,10 @@ export function sqliteAdapter<Tx>(
       check();
       return connection.query(sql, parameters);
     },
+    assertTransaction(tx) {
+      if (!isTx(tx)) throw transactionRequired(expected, tx);
+      if (!connection.isInTransaction()) throw transactionRequired(expected, "no open transaction");
+    },
     query(_tx, sql, parameters) {
       if (connection.isInTransaction()) return connection.query(sql, parameters);
       throw new InvariantError(
@@ -47,6 +53,8 @@ export function sqliteAdapter<Tx>(
     },
   };
 }
+
+const expected = "this participant's own database, with a transaction open";
 
 /** Another body is under way, or somebody left a transaction open: joining it would tie our COMMIT to theirs. */
 function refuseNesting(connection: SqliteConnection): void {

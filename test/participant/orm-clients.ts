@@ -1,0 +1,68 @@
+// The query builders and ORMs that a participant can be made of, opened as a user would, on PostgreSQL and on MariaDB.
+import makeKnex, { type Knex } from "knex";
+import { QueryTypes, Sequelize, type Transaction } from "sequelize";
+import { DataSource, type EntityManager, EntitySchema } from "typeorm";
+import { knex } from "../../src/participant/adapters/knex.ts";
+import { sequelize } from "../../src/participant/adapters/sequelize.ts";
+import { typeorm } from "../../src/participant/adapters/typeorm.ts";
+import type { ClientSettings, ServerClient } from "./server-client.ts";
+
+const isMysql = (url: string): boolean => url.startsWith("mysql:");
+const rowsOf = (result: unknown): unknown =>
+  Array.isArray(result) && Array.isArray(result[0]) ? result[0] : ((result as { rows?: unknown }).rows ?? result);
+
+export function openKnex(connection: string, { max = 10 }: ClientSettings = {}): ServerClient<Knex.Transaction> {
+  const db = makeKnex({ client: isMysql(connection) ? "mysql2" : "pg", connection, pool: { min: 0, max } });
+  return { ...knexWork, adapter: knex(db), close: () => db.destroy() };
+}
+
+/** What a body does with it, on any database. */
+export const knexWork = {
+  insertEffect: async (tx: Knex.Transaction, note: string) => void (await tx("effect").insert({ note })),
+  countInside: async (tx: Knex.Transaction, note: string) => (await tx("effect").where({ note })).length,
+  run: async (tx: Knex.Transaction, sql: string) => rowsOf(await tx.raw(sql)),
+};
+
+export interface Effect {
+  readonly note: string;
+}
+const effect = new EntitySchema<Effect>({ name: "effect", columns: { note: { type: "text", primary: true } } });
+
+export async function openTypeorm(
+  url: string,
+  { max = 10 }: ClientSettings = {},
+): Promise<ServerClient<EntityManager>> {
+  const pool = { poolSize: max, entities: [effect], logging: false };
+  const dataSource = new DataSource(
+    isMysql(url) ? { type: "mysql", url, ...pool } : { type: "postgres", url, ...pool },
+  );
+  await dataSource.initialize();
+  return { ...typeormWork, adapter: typeorm(dataSource), close: () => dataSource.destroy() };
+}
+
+export const typeormEntities = [effect];
+export const typeormWork = {
+  insertEffect: async (tx: EntityManager, note: string) => void (await tx.insert(effect, { note })),
+  countInside: async (tx: EntityManager, note: string) => tx.countBy(effect, { note }),
+  run: async (tx: EntityManager, sql: string) => tx.query(sql),
+};
+
+export function openSequelize(url: string, { max = 10 }: ClientSettings = {}): ServerClient<Transaction> {
+  const db = new Sequelize(url, { logging: false, pool: { max } });
+  const query = (transaction: Transaction, sql: string, replacements: readonly unknown[] = []) =>
+    db.query(sql, { transaction, replacements: [...replacements] });
+  return {
+    adapter: sequelize(db),
+    insertEffect: async (tx, note) => void (await query(tx, "INSERT INTO effect (note) VALUES (?)", [note])),
+    countInside: async (transaction, note) => {
+      const rows = await db.query("SELECT 1 AS one FROM effect WHERE note = ?", {
+        transaction,
+        replacements: [note],
+        type: QueryTypes.SELECT,
+      });
+      return rows.length;
+    },
+    run: async (tx, sql) => (await query(tx, sql))[0],
+    close: () => db.close(),
+  };
+}
