@@ -1,8 +1,12 @@
 // The query builders and ORMs that a participant can be made of, opened as a user would, on PostgreSQL and on MariaDB.
+import { defineEntity, p } from "@mikro-orm/core";
+import { MikroORM as MysqlOrm, type SqlEntityManager } from "@mikro-orm/mysql";
+import { MikroORM as PostgresOrm } from "@mikro-orm/postgresql";
 import makeKnex, { type Knex } from "knex";
 import { QueryTypes, Sequelize, type Transaction } from "sequelize";
 import { DataSource, type EntityManager, EntitySchema } from "typeorm";
 import { knex } from "../../src/participant/adapters/knex.ts";
+import { mikroOrm } from "../../src/participant/adapters/mikro-orm.ts";
 import { sequelize } from "../../src/participant/adapters/sequelize.ts";
 import { typeorm } from "../../src/participant/adapters/typeorm.ts";
 import type { ClientSettings, ServerClient } from "./server-client.ts";
@@ -66,3 +70,29 @@ export function openSequelize(url: string, { max = 10 }: ClientSettings = {}): S
     close: () => db.close(),
   };
 }
+
+export const mikroEffect = defineEntity({
+  name: "Effect",
+  tableName: "effect",
+  properties: { note: p.text().primary() },
+});
+
+export async function openMikroOrm(
+  clientUrl: string,
+  { max = 10 }: ClientSettings = {},
+): Promise<ServerClient<SqlEntityManager>> {
+  const settings = { clientUrl, entities: [mikroEffect], pool: { max }, ...mikroQuiet };
+  const orm = isMysql(clientUrl)
+    ? await MysqlOrm.init(settings)
+    : ((await PostgresOrm.init(settings)) as unknown as MysqlOrm);
+  return { ...mikroWork, adapter: mikroOrm(orm), close: () => orm.close() };
+}
+
+export const mikroQuiet = { logger: () => undefined, ignoreUndefinedInQuery: true };
+
+/** The body leaves the flushing to the end. */
+export const mikroWork = {
+  insertEffect: async (tx: SqlEntityManager, note: string) => void tx.create(mikroEffect, { note }),
+  countInside: async (tx: SqlEntityManager, note: string) => tx.count(mikroEffect, { note }),
+  run: async (tx: SqlEntityManager, sql: string) => tx.execute(sql),
+};

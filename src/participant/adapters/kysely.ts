@@ -5,6 +5,7 @@ import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScript } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
+import { isAbortedCommit } from "./kysely-aborted.ts";
 import { affectedRow, toMysql2 } from "./mysql2-rows.ts";
 import { listenForLostConnections, type PgPoolEvents } from "./pg-pool.ts";
 import { type Durability, durabilityScript, resolveSqliteOptions } from "./sqlite-durability.ts";
@@ -88,17 +89,13 @@ function postgresAdapter<DB>(db: Kysely<DB>, pool: PgPoolEvents | undefined): Tx
           .setIsolationLevel("read committed")
           .execute(async (tx) => body(tx));
       } catch (error) {
-        throw isAborted(error) ? new CommitRefusedError({ cause: error }) : error;
+        throw isAbortedCommit(error) ? new CommitRefusedError({ cause: error }) : error;
       }
     },
     assertTransaction,
     query,
   };
 }
-
-/** Kysely ≥ 0.29: COMMIT was answered with ROLLBACK. */
-const abortedMark = Symbol.for("kysely.AbortedTransactionError");
-const isAborted = (error: unknown): boolean => propertyOf(error, abortedMark) === true;
 
 // ── MySQL and MariaDB ──────────────────────────────────────────────────────────────────────────────────────────────
 
