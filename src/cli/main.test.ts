@@ -72,8 +72,8 @@ describe("wrong arguments end with exit code 2 and say what was expected:", () =
       /--orders package\.json: expected the column InvoiceNo, StockCode, Quantity, UnitPrice, CustomerID, found /,
     ],
     [
-      ["demo", "--store", "mysql://localhost/shop"],
-      /--store: expected .*, found an address of the unknown kind "mysql:"/,
+      ["demo", "--store", "oracle://localhost/shop"],
+      /--store: expected .*, found an address of the unknown kind "oracle:"/,
     ],
     [
       ["demo", "--store", "no-such-folder/engine.db"],

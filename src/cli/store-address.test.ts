@@ -18,8 +18,16 @@ describe("the address of a store", () => {
     expect(parseStoreAddress(url)).toEqual({ kind: "postgres", url });
   });
 
+  test.each(["mysql://u:p@localhost:3306/shop", "mariadb://localhost/shop"])(
+    "%s is a server of MySQL or MariaDB",
+    (url) => {
+      expect(parseStoreAddress(url)).toEqual({ kind: "mysql", url });
+    },
+  );
+
   test.each([
-    "mysql://localhost/shop",
+    "mysql:shop",
+    "mysql://[",
     "redis://localhost",
     "http://localhost",
     "",
@@ -35,6 +43,9 @@ describe("the address of a store", () => {
   test("it is shown, and refused, without its password", () => {
     const url = "postgres://admin:secret@db.example:5432/shop?sslmode=require";
     expect(describeStore(parseStoreAddress(url))).toBe("postgres://db.example:5432/shop");
-    expect(() => parseStoreAddress("mysql://admin:secret@localhost/shop")).toThrow(/^((?!secret).)*$/);
+    expect(describeStore(parseStoreAddress("mariadb://admin:secret@db.example/shop"))).toBe(
+      "mariadb://db.example/shop",
+    );
+    expect(() => parseStoreAddress("oracle://admin:secret@localhost/shop")).toThrow(/^((?!secret).)*$/);
   });
 });

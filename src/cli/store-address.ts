@@ -6,9 +6,11 @@ import { UsageError } from "./usage-error.ts";
 /** Where an engine's store is, as the command line says it. */
 export type StoreAddress =
   | { readonly kind: "sqlite"; readonly path: string }
-  | { readonly kind: "postgres"; readonly url: string };
+  | { readonly kind: "postgres"; readonly url: string }
+  | { readonly kind: "mysql"; readonly url: string };
 
-export const storeHelp = "a file (PATH or sqlite:PATH), or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+export const storeHelp =
+  "a file (PATH or sqlite:PATH), postgres://USER:PASSWORD@HOST:PORT/DATABASE, or mysql:// (mariadb://) likewise";
 
 /** Throws UsageError for an address of a kind that is not known, without showing a password that it may hold. */
 export function parseStoreAddress(text: string): StoreAddress {
@@ -21,7 +23,10 @@ export function parseStoreAddress(text: string): StoreAddress {
       return fileAddress(text.slice("sqlite:".length).replace(/^\/\/(?=\/)/, ""));
     case "postgres":
     case "postgresql":
-      return postgresAddress(text);
+      return { kind: "postgres", url: checkUrl(text) };
+    case "mysql":
+    case "mariadb":
+      return { kind: "mysql", url: checkUrl(text) };
     default:
       throw new UsageError(`--store: expected ${storeHelp}, found an address of the unknown kind "${scheme}:".`);
   }
@@ -48,10 +53,10 @@ function fileAddress(path: string): StoreAddress {
   return { kind: "sqlite", path };
 }
 
-function postgresAddress(url: string): StoreAddress {
+function checkUrl(url: string): string {
   if (!/^\w+:\/\//.test(url) || !URL.canParse(url))
     throw new UsageError(`--store: expected ${storeHelp}, found an address that is not a URL.`);
-  return { kind: "postgres", url };
+  return url;
 }
 
 /** As it may be shown: without user and password. */
@@ -61,13 +66,15 @@ export function describeStore(address: StoreAddress): string {
   return `${protocol}//${host}${pathname}`;
 }
 
-/** Neither driver is loaded before it is asked for: the one for PostgreSQL is an optional dependency. */
+/** No driver is loaded before it is asked for: those for servers are optional dependencies. */
 export async function storeAt(address: StoreAddress): Promise<Store> {
   switch (address.kind) {
     case "sqlite":
       return (await import("../sqlite.ts")).sqlite(address.path);
     case "postgres":
       return (await importPostgres()).postgresFromUrl(address.url);
+    case "mysql":
+      return (await importMysql()).mysqlFromUrl(address.url);
   }
 }
 
@@ -92,6 +99,8 @@ export async function migrateParticipant(address: StoreAddress): Promise<void> {
     database.close();
     return;
   }
+  if (address.kind === "mysql")
+    throw new UsageError("--participant: expected a file or PostgreSQL, found MySQL, which has no participants yet.");
   const { nodePostgres, openPool } = await importPostgres();
   const pool = await openPool(address.url);
   try {
@@ -102,23 +111,34 @@ export async function migrateParticipant(address: StoreAddress): Promise<void> {
 }
 
 export async function importPostgres() {
+  const { default: driver } = await importDriver("PostgreSQL", "pg", () => import("pg"));
+  const openPool = async (connectionString: string) => new driver.Pool({ connectionString, max: 2 });
+  return { ...(await import("../postgres.ts")), openPool };
+}
+
+async function importMysql() {
+  await importDriver("MySQL", "mysql2", () => import("mysql2"));
+  return import("../mysql.ts");
+}
+
+/** Throws UsageError where the package is not installed. */
+async function importDriver<T>(database: string, name: string, load: () => Promise<T>): Promise<T> {
   try {
-    const { default: driver } = await import("pg");
-    const openPool = async (connectionString: string) => new driver.Pool({ connectionString, max: 2 });
-    return { ...(await import("../postgres.ts")), openPool };
+    return await load();
   } catch (error) {
-    if (!isMissingDriver(error)) throw error;
+    if (!isMissing(error, name)) throw error;
     throw new UsageError(
-      "--store: PostgreSQL is reached through the package pg, which is not installed: npm install pg",
-      {
-        cause: error,
-      },
+      `--store: ${database} is reached through the package ${name}, which is not installed: npm install ${name}`,
+      { cause: error },
     );
   }
 }
 
-function isMissingDriver(error: unknown): boolean {
+function isMissing(error: unknown, name: string): boolean {
   return (
-    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && /'pg'/.test(error.message)
+    error instanceof Error &&
+    "code" in error &&
+    error.code === "ERR_MODULE_NOT_FOUND" &&
+    error.message.includes(`'${name}'`)
   );
 }

@@ -145,13 +145,17 @@ describe("the packed tarball", () => {
 
 describe("every entry of the packed tarball", () => {
   beforeAll(() =>
-    consumer.link("pg", "postgres", "kysely", "drizzle-orm", "better-sqlite3", "@types/pg", "@types/better-sqlite3"),
+    consumer.link(
+      ...["pg", "postgres", "mysql2", "kysely", "drizzle-orm", "better-sqlite3"],
+      ...["@types/pg", "@types/better-sqlite3"],
+    ),
   );
 
   it.each([
     "makegood",
     "makegood/sqlite",
     "makegood/postgres",
+    "makegood/mysql",
     "makegood/kysely",
     "makegood/drizzle",
     "makegood/testing",
@@ -189,8 +193,8 @@ describe("the files of the packed tarball", () => {
       .sort();
 
   it("are the built rooms, and the four that go with them", () => {
-    const rooms = "core|store/(?:sqlite|postgres)|engine|participant|cli|testing";
-    const entries = "index|makegood|system|sqlite|postgres|kysely|drizzle|testing";
+    const rooms = "core|store/(?:sqlite|postgres|mysql)|engine|participant|cli|testing";
+    const entries = "index|makegood|system|sqlite|postgres|mysql|kysely|drizzle|testing";
     const allowed = new RegExp(
       `^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`,
     );

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
 import { expectFrom } from "./expected.ts";
 import { generateRows } from "./generate.ts";
 import { type Intake, type Row, readRows, takeIn } from "./orders.ts";
@@ -230,6 +230,28 @@ describeWithPostgres("on PostgreSQL", (database) => {
 
   test("a server that cannot be reached is named, without its password", { timeout: demoMs }, async () => {
     const run = await runDemo("--store", "postgres://someone:secret@127.0.0.1:1/shop");
+    expect(run.code).toBe(1);
+    expect(run.error).toContain("STORE_UNAVAILABLE");
+    expect(run.error).toContain("127.0.0.1:1");
+    expect(run.error).not.toContain("secret");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describeWithMariadb("on MariaDB, the books in files", (database) => {
+  test("every balance is right after three kills, twice on one store, and nothing is left behind", {
+    timeout: demoMs,
+  }, async () => {
+    const orders = writeOrders(rows);
+    for (let run = 1; run <= 2; run++) {
+      const found = await runDemo("--orders", orders, "--store", database.url, "--kills", "3", "--json");
+      expect(found, found.error).toMatchObject(rightAfter(3));
+    }
+    expect(readdirSync(folder)).toEqual(["orders.csv"]);
+  });
+
+  test("a server that cannot be reached is named, without its password", { timeout: demoMs }, async () => {
+    const run = await runDemo("--store", "mysql://someone:secret@127.0.0.1:1/shop");
     expect(run.code).toBe(1);
     expect(run.error).toContain("STORE_UNAVAILABLE");
     expect(run.error).toContain("127.0.0.1:1");

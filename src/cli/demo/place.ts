@@ -22,7 +22,8 @@ export interface Place {
 /**
  * Makes room for a run. By default the engine's store and the participants' three databases are four files in a new
  * temporary folder. With a store on PostgreSQL the participants get three databases of their own on that server, created
- * for this run; the engine's tables go into the database that the address names, under a namespace of this run.
+ * for this run; the engine's tables go into the database that the address names, under a namespace of this run. With a
+ * store on MySQL or MariaDB the participants are three files all the same.
  */
 export async function makePlace(address: StoreAddress | undefined): Promise<Place> {
   const run = randomBytes(4).toString("hex");
@@ -38,7 +39,7 @@ async function folderPlace(given: StoreAddress | undefined, namespace: string): 
     books: { kind: "sqlite", folder },
     namespace,
     describe: () => [
-      ...(store.kind === "sqlite" ? [`${store.path} (engine, namespace ${namespace})`] : []),
+      `${describeStore(store)} (engine, namespace ${namespace})`,
       ...databases.map((name) => bookFile(folder, name)),
     ],
     remove: () => rm(folder, { recursive: true, force: true }),

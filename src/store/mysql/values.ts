@@ -51,10 +51,6 @@ function bytesLiteral(value: Uint8Array): string {
 export const bytesOf = (text: string): Buffer => Buffer.from(text, "utf8");
 export const bytesOfNullable = (text: string | null): Buffer | null => (text === null ? null : bytesOf(text));
 
-/** `('a', 1), ('b', 2)` */
-export const tuples = (rows: readonly (readonly Parameter[])[]): string =>
-  rows.map((row) => `(${row.map(literal).join(", ")})`).join(", ");
-
 // ── Ids ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Throws STORE_POISON for anything but a lowercase UUID. */
