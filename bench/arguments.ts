@@ -6,7 +6,7 @@ import { suites } from "./suites.ts";
 export type StoreChoice =
   | { readonly kind: "sqlite" }
   /** A null `url` is a private server, started for the benchmark. */
-  | { readonly kind: "postgres"; readonly url: string | null };
+  | { readonly kind: "postgres" | "mariadb"; readonly url: string | null };
 
 export interface Wish {
   readonly suites: readonly Suite[];
@@ -33,7 +33,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-const storeHelp = "sqlite, postgres (a private server), or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+const storeHelp =
+  "sqlite, postgres or mariadb (a private server), or postgres://USER:PASSWORD@HOST:PORT/DATABASE, or mysql:// likewise";
 const seeHelp = "See `npm run -s bench -- --help`.";
 
 export const help = `Measures makegood, and what you might have picked instead, on this machine.
@@ -137,8 +138,10 @@ export function isCase(caseId: string, wished: string): boolean {
 
 function readStore(text: string): StoreChoice {
   if (text === "sqlite") return { kind: "sqlite" };
-  if (text === "postgres") return { kind: "postgres", url: null };
+  if (text === "postgres" || text === "mariadb") return { kind: text, url: null };
   if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return { kind: "postgres", url: text };
+  if (/^(mysql|mariadb):\/\//.test(text) && URL.canParse(text))
+    return { kind: "mariadb", url: text.replace(/^mariadb:/, "mysql:") };
   // An address may hold a password: only its kind is shown.
   const shown = /^[a-z][a-z0-9+.-]+:/i.exec(text)?.[0] ?? text;
   throw new UsageError(`--store: expected ${storeHelp}, found "${shown}". ${seeHelp}`);

@@ -3,7 +3,7 @@
 
 /** Where the sample is taken: empty, and durable (fsync on, acknowledged after commit). */
 export interface Place {
-  /** `postgres://…`, `redis://…`, or a path of a file that does not exist yet. */
+  /** `postgres://…`, `mysql://…`, `redis://…`, or a path of a file that does not exist yet. */
   readonly url: string;
   /** A folder of this sample's own, removed afterwards. */
   readonly folder: string;
@@ -44,7 +44,7 @@ export interface Contender {
   /** As printed, e.g. "BullMQ, appendfsync always". */
   readonly name: string;
   /** Which kind of place it needs. */
-  readonly needs: "postgres" | "redis" | "sqlite" | "folder";
+  readonly needs: "postgres" | "mariadb" | "redis" | "sqlite" | "folder";
   /** Of its Redis, where it needs one. Default `always`: acknowledged after fsync, as everybody else. */
   readonly appendFsync?: "always" | "everysec";
   /** Settings beside the defaults, in one line; empty for none. */

@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function withoutPassword(text: string): string {
-  return /^postgres(ql)?:\/\//.test(text) ? "postgres://…" : text;
+  return text.replace(/^(postgres|postgresql|mysql|mariadb):\/\/.*$/, "$1://…");
 }
 
 type Sources = ReadonlyMap<PlaceKind, PlaceSource>;
@@ -56,13 +56,14 @@ async function openSources(
   wish: Wish,
   wished: readonly Entrant[],
 ): Promise<{ readonly entrants: readonly Entrant[]; readonly sources: Sources }> {
-  const postgresUrl = wish.stores.find((it) => it.kind === "postgres")?.url ?? null;
+  const urlOf = (kind: PlaceKind): string | null =>
+    wish.stores.flatMap((it) => (it.kind !== "sqlite" && it.kind === kind ? [it.url] : []))[0] ?? null;
   const kinds = new Set(wished.map(({ contender }) => placeKindOf(contender)));
   const sources = new Map<PlaceKind, PlaceSource>();
   try {
     for (const kind of kinds) {
-      const reason = whyMissing(kind, postgresUrl);
-      if (reason === null) sources.set(kind, await openPlaces(kind, postgresUrl, wish.profileFolder !== null));
+      const reason = whyMissing(kind, urlOf(kind));
+      if (reason === null) sources.set(kind, await openPlaces(kind, urlOf(kind), wish.profileFolder !== null));
       else if (wish.areStoresNamed && wish.stores.some((store) => store.kind === kind))
         throw new UsageError(`--store ${kind}: ${reason}.`);
       else process.stderr.write(`!!! LEFT OUT: who needs ${kind}: ${reason}.\n`);

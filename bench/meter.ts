@@ -3,12 +3,12 @@ import pg from "pg";
 import { readPostgresCommits, type SqliteCommits, watchSqliteCommits } from "./commits.ts";
 import type { Contender, Meter, Place } from "./contender.ts";
 import { cpuMsBelow, cpuMsOfTree } from "./cpu.ts";
-import { countRoundTrips } from "./round-trips.ts";
+import { countMariadbRoundTrips, countRoundTrips } from "./round-trips.ts";
 
 /** Of the stretch that counts; null where it cannot be known. */
 export interface Readings {
   readonly commits: number | null;
-  /** From this process to PostgreSQL. */
+  /** From this process to the server. */
   readonly roundTrips: number | null;
   /** Of the server, or of what the contender itself started. */
   readonly serverCpuMs: number | null;
@@ -52,6 +52,13 @@ async function observe(needs: Contender["needs"], place: Place, serverPid: numbe
   switch (needs) {
     case "postgres":
       return observePostgres(place, serverCpu);
+    case "mariadb": {
+      const roundTrips = countMariadbRoundTrips(Number(new URL(place.url).port || 3306));
+      return {
+        read: async () => ({ commits: null, roundTrips: roundTrips(), serverCpuMs: serverCpu() }),
+        close: nothingToClose,
+      };
+    }
     case "sqlite":
       return observeSqlite(place);
     case "redis":

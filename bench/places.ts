@@ -2,8 +2,10 @@
 
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { makeFolder, removeFolder } from "../test/services/guarded.ts";
+import { createMariadbDatabase, mariadbService, startMariadb } from "../test/services/mariadb.ts";
 import { createDatabase, postgresService, startPostgres } from "../test/services/postgres.ts";
 import { redisService, startRedis } from "../test/services/redis.ts";
 import { findPrivateService } from "../test/services/service.ts";
@@ -27,19 +29,24 @@ export interface PlaceSource {
   close(): Promise<void>;
 }
 
-export type PlaceKind = "postgres" | "sqlite" | "folder" | "redis always" | "redis everysec";
+export type PlaceKind = "postgres" | "mariadb" | "sqlite" | "folder" | "redis always" | "redis everysec";
 
 export function placeKindOf({ needs, appendFsync }: Pick<Contender, "needs" | "appendFsync">): PlaceKind {
   return needs === "redis" ? `redis ${appendFsync ?? "always"}` : needs;
 }
 
 /** Why places of this kind cannot be had on this machine; null if they can. */
-export function whyMissing(kind: PlaceKind, postgresUrl: string | null): string | null {
+export function whyMissing(kind: PlaceKind, givenUrl: string | null): string | null {
   switch (kind) {
     case "postgres": {
-      if (postgresUrl !== null) return null;
+      if (givenUrl !== null) return null;
       const found = findPrivateService(postgresService);
       return found.kind === "missing" ? `${found.reason}, or give --store postgres://…` : null;
+    }
+    case "mariadb": {
+      if (givenUrl !== null) return null;
+      const found = findPrivateService(mariadbService);
+      return found.kind === "missing" ? `${found.reason}, or give --store mysql://…` : null;
     }
     case "redis always":
     case "redis everysec": {
@@ -55,12 +62,14 @@ export function whyMissing(kind: PlaceKind, postgresUrl: string | null): string 
 /** `withStatements`: a private PostgreSQL also counts and times its statements, which costs it some speed. */
 export async function openPlaces(
   kind: PlaceKind,
-  postgresUrl: string | null,
+  givenUrl: string | null,
   withStatements: boolean,
 ): Promise<PlaceSource> {
   switch (kind) {
     case "postgres":
-      return openPostgresPlaces(postgresUrl, withStatements && postgresUrl === null);
+      return openPostgresPlaces(givenUrl, withStatements && givenUrl === null);
+    case "mariadb":
+      return openMariadbPlaces(givenUrl);
     case "redis always":
       return redisPlaces("always");
     case "redis everysec":
@@ -166,6 +175,54 @@ async function query(url: string, sql: string): Promise<readonly unknown[]> {
     return (await client.query({ text: sql, rowMode: "array" })).rows.map(([first]) => first);
   } finally {
     await client.end();
+  }
+}
+
+// ── MariaDB ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One server for all, a database of its own for each sample. */
+async function openMariadbPlaces(givenUrl: string | null): Promise<PlaceSource> {
+  const sharedMib = Math.min(2_048, Math.floor(totalmem() / mib / 8));
+  const settings = { innodb_buffer_pool_size: `${sharedMib}M`, innodb_log_file_size: "2G" };
+  const server = givenUrl === null ? await startMariadb({ settings }) : null;
+  const url = givenUrl ?? server?.url ?? "";
+  return {
+    settings: await describeMariadb(url),
+    async fresh() {
+      const database = await createMariadbDatabase(url);
+      const folder = await makeFolder("makegood-bench-", null);
+      return {
+        place: { url: database.url, folder },
+        serverPid: server?.pid ?? null,
+        async release() {
+          await database.drop();
+          await removeFolder(folder);
+        },
+      };
+    },
+    async close() {
+      await server?.close();
+    },
+  };
+}
+
+async function describeMariadb(url: string): Promise<string> {
+  try {
+    const names = ["innodb_flush_log_at_trx_commit", "innodb_doublewrite", "log_bin", "innodb_buffer_pool_size"];
+    const connection = await mysql.createConnection({ uri: url });
+    const [rows] = await connection.query<mysql.RowDataPacket[][]>({
+      sql: `SELECT VERSION(), ${names.map((name) => `@@${name}`).join(", ")}`,
+      rowsAsArray: true,
+    });
+    await connection.end();
+    const [version, ...found] = rows[0] ?? [];
+    const warning = String(found[0]) === "1" ? "" : "; NOT DURABLE, so not to be compared";
+    return `MySQL or MariaDB ${version}: ${names.map((name, at) => `${name}=${found[at]}`).join(", ")}${warning}`;
+  } catch (error) {
+    throw new UsageError(
+      `Expected MySQL or MariaDB to answer at --store, found: ${error instanceof Error ? error.message : String(error)}; check address, user and password.`,
+      { cause: error },
+    );
   }
 }
 

@@ -25,7 +25,7 @@ export interface Surroundings {
 
 type StoreKind = StoreChoice["kind"];
 
-const storeTitles = { postgres: "PostgreSQL", sqlite: "SQLite" } as const;
+const storeTitles = { postgres: "PostgreSQL", mariadb: "MariaDB", sqlite: "SQLite" } as const;
 
 /** Those that took part, beside makegood on this store: peers do, whatever they need themselves. */
 function entrantsOn(store: StoreKind, { samples }: SuiteResult): readonly Entrant[] {

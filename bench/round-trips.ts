@@ -9,11 +9,21 @@ const asking: ReadonlySet<number> = new Set([..."QSH"].map((letter) => letter.ch
 const headerBytes = 5;
 
 /** Counts from now on, for the life of the process. Clients write whole messages, so none is looked for across two writes. */
-export function countRoundTrips(port: number): () => number {
+export const countRoundTrips = (port: number): (() => number) => countWrites(port, countAsking);
+
+/**
+ * The same for MySQL and MariaDB: each command is a packet with the sequence number 0, in a write of its own; those that go on
+ * a large command have higher ones. https://mariadb.com/kb/en/0-packet/
+ */
+export const countMariadbRoundTrips = (port: number): (() => number) =>
+  countWrites(port, (bytes) => Number(bytes.length > mariadbHeaderBytes && bytes[3] === 0));
+const mariadbHeaderBytes = 4;
+
+function countWrites(port: number, countIn: (bytes: Uint8Array) => number): () => number {
   let count = 0;
   const write = Socket.prototype.write as (this: Socket, ...args: unknown[]) => boolean;
   const counting = function (this: Socket, ...args: unknown[]): boolean {
-    if (this.remotePort === port && args[0] instanceof Uint8Array) count += countAsking(args[0]);
+    if (this.remotePort === port && args[0] instanceof Uint8Array) count += countIn(args[0]);
     return write.apply(this, args);
   };
   Socket.prototype.write = counting as typeof Socket.prototype.write;

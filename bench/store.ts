@@ -1,5 +1,6 @@
 // makegood as the suites use it: through its public entries, straight from the source.
 import { type AnyJob, type App, type AppOptions, makegood, type Store } from "../src/index.ts";
+import { mysqlFromUrl } from "../src/mysql.ts";
 import { postgresFromUrl } from "../src/postgres.ts";
 import { sqlite } from "../src/sqlite.ts";
 import type { Place } from "./contender.ts";
@@ -8,8 +9,10 @@ import type { Place } from "./contender.ts";
 export const concurrency = 512;
 
 export const isPostgres = (place: Place): boolean => place.url.startsWith("postgres");
+export const isMariadb = (place: Place): boolean => place.url.startsWith("mysql:");
 
 export async function openStore(place: Place): Promise<Store> {
+  if (isMariadb(place)) return mysqlFromUrl(place.url, { migrate: true });
   return isPostgres(place) ? postgresFromUrl(place.url, { migrate: true }) : sqlite(place.url);
 }
 

@@ -1,13 +1,14 @@
 // A worker is killed in the middle of its jobs; another one takes over when its lease is out.
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { type App, job } from "../../src/index.ts";
 import { expectEqual } from "../check.ts";
 import { startChild } from "../child.ts";
 import type { Place, RunCase } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
-import { isPostgres, openApp } from "../store.ts";
+import { isMariadb, isPostgres, openApp } from "../store.ts";
 import type { StuckOrders } from "../workers/stuck.ts";
 import type { Suite } from "./suite.ts";
 
@@ -50,6 +51,14 @@ async function untilCompleted(app: App, count: number): Promise<void> {
 /** In epoch milliseconds; database and benchmark are on one machine, so on one clock. */
 async function readLease(place: Place, worker: string): Promise<number> {
   const column = "max(lease_until) AS until";
+  if (isMariadb(place)) {
+    const connection = await mysql.createConnection({ uri: place.url });
+    const [rows] = await connection.execute(`SELECT ${column} FROM makegood_worker WHERE name = ?`, [
+      Buffer.from(worker),
+    ]);
+    await connection.end();
+    return Number((rows as { readonly until: unknown }[])[0]?.until);
+  }
   if (!isPostgres(place)) {
     using database = new DatabaseSync(place.url, { readOnly: true });
     return Number(database.prepare(`SELECT ${column} FROM makegood_worker WHERE name = ?`).get(worker)?.["until"]);

@@ -31,7 +31,7 @@ describe("the benchmark", () => {
     [["stepps"], 'Expected one of the suites jobs, steps, sagas, tx, recovery, scale, all, found "stepps"'],
     [["steps", "--runs", "0"], '--runs: expected a whole number from 1, found "0"'],
     [["steps", "--case", "512"], '--case: expected one of steps/256, steps/1, found "512"'],
-    [["steps", "--store", "mysql://me:secret@there/db"], 'found "mysql:"'],
+    [["steps", "--store", "oracle://me:secret@there/db"], 'found "oracle:"'],
     [["steps", "--store", "postgres", "--store", "postgres://there/db"], "expected each kind of store once"],
     [["steps", "--contender", "nobody"], 'expected a part of one of these names, found "nobody": makegood'],
     [["steps", "--fast"], "Unknown option '--fast'"],
