@@ -6,6 +6,7 @@
 //   STORE_POISON           the database refuses a value: nothing happened; split the batch
 // All times given or returned are epoch ms of the *database's* clock unless a name says otherwise; delays are relative.
 import type { OwnerTransition, Phase, Reason, Status } from "./execution.ts";
+import type { ExecutorStore } from "./executors.ts";
 import type { ExecutionId } from "./ids.ts";
 import type { AttemptRow, JournalRow, Role } from "./journal.ts";
 import type { Actor } from "./ports.ts";
@@ -419,6 +420,7 @@ export interface Store {
   readonly workers: WorkerStore;
   readonly commands: CommandStore;
   readonly reads: ReadStore;
+  readonly executors: ExecutorStore;
   readonly own: OwnTransactions;
   /** How many calls of `commit` pay when in flight at once: 1 where the caller's thread is the writer. */
   readonly flushLanes: number;

@@ -24,7 +24,7 @@ export interface Mortal {
   close(): Promise<void>;
 }
 
-const rooms = ["executions", "workers", "commands", "reads"] as const;
+const rooms = ["executions", "workers", "commands", "reads", "executors"] as const;
 type Room = (typeof rooms)[number];
 
 /**

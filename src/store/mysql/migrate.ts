@@ -8,6 +8,7 @@ import { CatalogError, StoreConflictError } from "../../core/errors.ts";
 import { nowSql } from "./clock.ts";
 import type { Connections, Send } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as executors from "./migrations/0003-executors.ts";
 import { inlined, int, text } from "./values.ts";
 
 interface Migration {
@@ -17,7 +18,10 @@ interface Migration {
   /** The oldest schema version whose code understands the tables afterwards. */
   readonly oldestCode: number;
 }
-const migrations: readonly Migration[] = [{ name: initial.name, sql: initial.sql, oldestCode: 1 }];
+const migrations: readonly Migration[] = [
+  { name: initial.name, sql: initial.sql, oldestCode: 1 },
+  { name: executors.name, sql: executors.sql, oldestCode: 1 },
+];
 const codeVersion = migrations.length;
 
 /** A large table takes its time, and so does a process before us. */

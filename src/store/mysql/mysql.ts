@@ -6,6 +6,7 @@ import type { Store } from "../../core/store.ts";
 import { commandStore } from "./commands.ts";
 import { type AnyPool, Connections } from "./connection.ts";
 import { executionStore } from "./executions.ts";
+import { executorStore } from "./executors.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { ownTransactions } from "./own.ts";
 import { readStore } from "./reads.ts";
@@ -56,6 +57,7 @@ export function mysql(pool: AnyPool, options: MysqlOptions = {}): Store {
     executions: executionStore(connections),
     workers: workerStore(connections),
     commands: commandStore(connections),
+    executors: executorStore(connections),
     reads: readStore(connections),
     own: ownTransactions(() => identity),
     flushLanes,

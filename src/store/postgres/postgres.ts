@@ -7,6 +7,7 @@ import type { Store } from "../../core/store.ts";
 import { commandStore } from "./commands.ts";
 import { Connections } from "./connection.ts";
 import { executionStore } from "./executions.ts";
+import { executorStore } from "./executors.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { Notices } from "./notify.ts";
 import { ownTransactions } from "./own.ts";
@@ -54,6 +55,7 @@ export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
     executions: executionStore(connections),
     workers: workerStore(connections),
     commands: commandStore(connections),
+    executors: executorStore(connections),
     reads: readStore(connections),
     own: ownTransactions(() => identity),
     flushLanes,

@@ -4,6 +4,7 @@ import type { Store } from "../../core/store.ts";
 import { commandStore } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import { executionStore } from "./executions.ts";
+import { executorStore } from "./executors.ts";
 import { migrate } from "./migrate.ts";
 import { createMoments } from "./moment.ts";
 import { ownTransactions, readIdentity } from "./own.ts";
@@ -32,6 +33,7 @@ export function inThread(settings: InThreadSettings): Store {
     executions: executionStore(connection),
     workers: workerStore(connection),
     commands: commandStore(connection),
+    executors: executorStore(connection),
     reads: readStore(connection),
     own: ownTransactions(() => identity, moments),
     flushLanes: 1,

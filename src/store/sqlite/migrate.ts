@@ -3,6 +3,7 @@
 import { CatalogError } from "../../core/errors.ts";
 import type { Connection, Sql } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as executors from "./migrations/0003-executors.ts";
 
 interface Migration {
   /** 1, 2, 3 … without gaps: the schema's version. */
@@ -13,7 +14,10 @@ interface Migration {
   readonly oldestCode: number;
 }
 
-const migrations: readonly Migration[] = [{ number: 1, name: initial.name, sql: initial.sql, oldestCode: 1 }];
+const migrations: readonly Migration[] = [
+  { number: 1, name: initial.name, sql: initial.sql, oldestCode: 1 },
+  { number: 2, name: executors.name, sql: executors.sql, oldestCode: 1 },
+];
 export const schemaVersion: number = migrations.length;
 
 const createTable = `

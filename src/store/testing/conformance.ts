@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { testChildren } from "./children.ts";
 import { testClaims } from "./claims.ts";
 import { testCommands } from "./commands.ts";
+import { testExecutors } from "./executors.ts";
 import { testFences } from "./fences.ts";
 import { type StoreSetup, suiteOf } from "./harness.ts";
 import { testModel } from "./model.ts";
@@ -49,6 +50,7 @@ export function testStore(name: string, setup: StoreSetup): void {
     describe("terminal rows", () => testTerminalRows(suite));
     describe("retention", () => testRetention(suite));
     describe("reads", () => testReads(suite));
+    describe("executors and their runs", () => testExecutors(suite));
     describe("own transactions", () => testOwnTransactions(suite));
     describe("schema and announcements", () => testSchema(suite));
     describe("model", () => testModel(suite));

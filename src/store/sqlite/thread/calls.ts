@@ -1,4 +1,5 @@
 // What is said between a threaded store and its thread.
+import type { ExecutorStore } from "../../../core/executors.ts";
 import type { CommandStore, ExecutionStore, ReadStore, WorkerStore } from "../../../core/store.ts";
 import type { SentError } from "./sent-error.ts";
 import type { PackedCommit } from "./wire.ts";
@@ -11,6 +12,7 @@ interface Rooms {
   readonly workers: WorkerStore;
   readonly commands: CommandStore;
   readonly reads: ReadStore;
+  readonly executors: ExecutorStore;
 }
 export type Room = keyof Rooms;
 
@@ -51,6 +53,23 @@ export const effects: { readonly [R in Room]: Readonly<Record<keyof Rooms[R], Ef
     list: "read",
     openIncidents: "read",
     countByStatus: "read",
+  },
+  executors: {
+    register: "write",
+    unregister: "write",
+    list: "read",
+    memory: "read",
+    remember: "write",
+    loads: "read",
+    open: "write",
+    accept: "write",
+    end: "write",
+    find: "read",
+    runsOf: "read",
+    takeOpen: "write",
+    appendLog: "write",
+    readLog: "read",
+    prune: "write",
   },
 };
 
