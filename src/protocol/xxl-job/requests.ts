@@ -1,0 +1,110 @@
+// What an admin sends to an executor. Every generation has the same fields in a trigger; the time of a log query has two
+// spellings. Numbers may arrive as text, which Java's parser takes too.
+import { isRecord, parseJson } from "./wire.ts";
+
+/** Evaluated when the trigger arrives, on this executor alone. Unknown and absent ones behave as the first. */
+export const blockStrategies = ["SERIAL_EXECUTION", "DISCARD_LATER", "COVER_EARLY"] as const;
+export type BlockStrategy = (typeof blockStrategies)[number];
+
+/** One order to run something. `logId` names it: a repeated one is the same order, a retry of the admin's is another. */
+export interface TriggerRequest {
+  readonly jobId: number;
+  readonly logId: number;
+  /** When the admin triggered it, epoch ms; 0 where it did not say. */
+  readonly logDateTime: number;
+  readonly handler: string;
+  readonly param: string;
+  readonly blockStrategy: BlockStrategy;
+  /** 0 = none. */
+  readonly timeoutSeconds: number;
+  readonly glueType: string;
+  /** From 0. */
+  readonly shardIndex: number;
+  readonly shardTotal: number;
+}
+
+export interface LogRequest {
+  readonly logId: number;
+  /** From 1. */
+  readonly fromLineNum: number;
+}
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  /** What was expected and what was found, for the answer's `msg`. */
+  | { readonly ok: false; readonly fault: string };
+
+const maxTextChars = 1_000_000;
+/** The admin's column is an INT. */
+const maxInt = 2 ** 31 - 1;
+
+export function parseTrigger(body: string): Parsed<TriggerRequest> {
+  return parsed(body, (fields) => ({
+    jobId: integer(fields, "jobId", 1, maxInt),
+    logId: integer(fields, "logId", 1, Number.MAX_SAFE_INTEGER),
+    logDateTime: integer(fields, "logDateTime", 0, Number.MAX_SAFE_INTEGER, 0),
+    handler: text(fields, "executorHandler"),
+    param: text(fields, "executorParams"),
+    blockStrategy: strategyOf(text(fields, "executorBlockStrategy")),
+    timeoutSeconds: Math.max(0, integer(fields, "executorTimeout", -maxInt, maxInt, 0)),
+    glueType: text(fields, "glueType"),
+    shardIndex: integer(fields, "broadcastIndex", 0, maxInt, 0),
+    shardTotal: integer(fields, "broadcastTotal", 0, maxInt, 1),
+  }));
+}
+
+/** Of `idleBeat` and `kill`. */
+export function parseJobId(body: string): Parsed<number> {
+  return parsed(body, (fields) => integer(fields, "jobId", 1, maxInt));
+}
+
+/** The time that a query carries is read from whole seconds and may name another day: it is a hint, and not taken. */
+export function parseLogRequest(body: string): Parsed<LogRequest> {
+  return parsed(body, (fields) => ({
+    logId: integer(fields, "logId", 1, Number.MAX_SAFE_INTEGER),
+    fromLineNum: Math.max(1, integer(fields, "fromLineNum", -maxInt, maxInt, 1)),
+  }));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+class Fault extends Error {}
+
+function parsed<T>(body: string, read: (fields: Fields) => T): Parsed<T> {
+  const fields = parseJson(body);
+  if (!isRecord(fields)) return { ok: false, fault: "expected a JSON object as the body, found something else" };
+  try {
+    return { ok: true, value: read(fields) };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return { ok: false, fault: error.message };
+  }
+}
+
+function integer(fields: Fields, name: string, min: number, max: number, fallback?: number): number {
+  const found = fields[name];
+  if ((found === undefined || found === null) && fallback !== undefined) return fallback;
+  const number = typeof found === "string" && /^-?\d{1,16}(?:\.0+)?$/.test(found) ? Number(found) : found;
+  if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
+  throw fault(`${name}: expected an integer from ${min} to ${max}, found ${describe(found)}`);
+}
+
+function text(fields: Fields, name: string): string {
+  const found = fields[name];
+  if (found === undefined || found === null) return "";
+  if (typeof found === "string" && found.length <= maxTextChars) return found;
+  throw fault(`${name}: expected a text of at most ${maxTextChars} characters, found ${describe(found)}`);
+}
+
+function strategyOf(name: string): BlockStrategy {
+  return blockStrategies.find((it) => it === name) ?? "SERIAL_EXECUTION";
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
+  return typeof value === "string" ? `a text of ${value.length} characters` : typeof value;
+}
+
+function fault(message: string): Fault {
+  return new Fault(message);
+}
