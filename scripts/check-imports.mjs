@@ -36,7 +36,7 @@ const rules = {
     ],
     node: true,
   },
-  scheduler: { rooms: ["core"], packages: [], node: true },
+  scheduler: { rooms: ["core", "protocol"], packages: [], node: true },
   executor: { rooms: ["core"], packages: [], node: true },
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },

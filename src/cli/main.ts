@@ -5,10 +5,11 @@ import { CodedError } from "../index.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { migrateCommand } from "./migrate.ts";
+import { serveCommand } from "./serve.ts";
 import { UsageError } from "./usage-error.ts";
 import { readVersion } from "./version.ts";
 
-const commands: readonly Command[] = [demoCommand, migrateCommand];
+const commands: readonly Command[] = [demoCommand, serveCommand, migrateCommand];
 
 /** The command line of makegood. Returns the exit code; throws nothing that a user can cause. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -45,6 +45,8 @@ export interface NewRun {
   readonly shardTotal: number;
   readonly group: string;
   readonly handler: string;
+  /** As it was sent: the executor's word for the job. */
+  readonly jobId: number;
   readonly address: string;
 }
 

@@ -59,12 +59,12 @@ SELECT r.address, COUNT(*) AS count FROM makegood_run r
  WHERE r.namespace = ? AND r.ended_at IS NULL AND r.\`group\` = ? GROUP BY r.address`;
 
 const columns = `
-r.log_id, r.namespace, r.execution_id, r.attempt, r.shard_index, r.shard_total, r.\`group\`, r.handler, r.address, r.state,
+r.log_id, r.namespace, r.execution_id, r.attempt, r.shard_index, r.shard_total, r.\`group\`, r.handler, r.job_id, r.address, r.state,
 r.opened_at, r.accepted_at, r.ended_at, r.checked_at, r.code, r.message, r.log_lines`;
 // Unique (execution_id, attempt, shard_index): who finds it there changes nothing.
 const openSql = `
-INSERT INTO makegood_run (namespace, execution_id, attempt, shard_index, shard_total, \`group\`, handler, address, state, opened_at, checked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ${nowSql}, ${nowSql})
+INSERT INTO makegood_run (namespace, execution_id, attempt, shard_index, shard_total, \`group\`, handler, job_id, address, state, opened_at, checked_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'sending', ${nowSql}, ${nowSql})
 ON DUPLICATE KEY UPDATE log_id = log_id`;
 const findOpenedSql = `
 SELECT ${columns} FROM makegood_run r WHERE r.execution_id = ? AND r.attempt = ? AND r.shard_index = ?`;
@@ -153,9 +153,9 @@ function* remember(of: RoutingKey, memory: RoutingMemory, version: number): Scri
 }
 
 function* open(run: NewRun): Script<RunRow> {
-  const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, address } = run;
+  const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address } = run;
   const id = idBytes(executionId);
-  const names = [bytesOf(group), bytesOf(handler), bytesOf(address)];
+  const names = [bytesOf(group), bytesOf(handler), jobId, bytesOf(address)];
   yield { sql: openSql, parameters: [bytesOf(namespace), id, attempt, shardIndex, shardTotal, ...names] };
   const [row] = yield { sql: findOpenedSql, parameters: [id, attempt, shardIndex] };
   if (row === undefined) throw new InvariantError("Expected the run that was opened, found none", { executionId });
@@ -225,6 +225,7 @@ function readRun(row: Row): RunRow {
     shardTotal: int(row.shard_total),
     group: text(row.group),
     handler: text(row.handler),
+    jobId: int(row.job_id),
     address: text(row.address),
     state: text<RunState>(row.state),
     openedAt: int(row.opened_at),

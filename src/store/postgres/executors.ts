@@ -55,13 +55,13 @@ SELECT address, count(*) AS count FROM makegood.run
  WHERE namespace = $1::text AND ended_at IS NULL AND "group" = $2::text GROUP BY address`;
 
 const columns = `
-log_id, namespace, execution_id::text AS execution_id, attempt, shard_index, shard_total, "group", handler, address, state,
+log_id, namespace, execution_id::text AS execution_id, attempt, shard_index, shard_total, "group", handler, job_id, address, state,
 opened_at, accepted_at, ended_at, checked_at, code, message, log_lines`;
 
 // Unique (execution_id, attempt, shard_index): of two who open it, both get the one that landed.
 const openSql = `
-INSERT INTO makegood.run (namespace, execution_id, attempt, shard_index, shard_total, "group", handler, address, state, opened_at, checked_at)
-SELECT $1::text, $2::uuid, $3::integer, $4::integer, $5::integer, $6::text, $7::text, $8::text, 'sending', c.now, c.now
+INSERT INTO makegood.run (namespace, execution_id, attempt, shard_index, shard_total, "group", handler, job_id, address, state, opened_at, checked_at)
+SELECT $1::text, $2::uuid, $3::integer, $4::integer, $5::integer, $6::text, $7::text, $8::integer, $9::text, 'sending', c.now, c.now
   FROM (SELECT makegood.now_ms() AS now) c
 ON CONFLICT (execution_id, attempt, shard_index) DO NOTHING
 RETURNING ${columns}`;
@@ -155,8 +155,8 @@ export function executorStore(connections: Connections): ExecutorStore {
       return Object.fromEntries(rows.map((row) => [text(row.address), int(row.count)]));
     },
     async open(run) {
-      const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, address } = run;
-      const parameters = [namespace, executionId, attempt, shardIndex, shardTotal, group, handler, address];
+      const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address } = run;
+      const parameters = [namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address];
       const [opened] = await connections.write({ sql: openSql, parameters });
       if (opened !== undefined) return readRun(opened);
       const [found] = await runs(findOpenedSql, [executionId, attempt, shardIndex]);
@@ -223,6 +223,7 @@ function readRun(row: Row): RunRow {
     shardTotal: int(row.shard_total),
     group: text(row.group),
     handler: text(row.handler),
+    jobId: int(row.job_id),
     address: text(row.address),
     state: text<RunState>(row.state),
     openedAt: int(row.opened_at),

@@ -44,12 +44,12 @@ SELECT address, count(*) AS count FROM makegood_run
  WHERE namespace = ? AND ended_at IS NULL AND "group" = ? GROUP BY address`;
 
 const columns = `
-log_id, namespace, execution_id, attempt, shard_index, shard_total, "group", handler, address, state, opened_at, accepted_at,
+log_id, namespace, execution_id, attempt, shard_index, shard_total, "group", handler, job_id, address, state, opened_at, accepted_at,
 ended_at, checked_at, code, message, log_lines`;
 // Unique (execution_id, attempt, shard_index).
 const insertRun = `
-INSERT INTO makegood_run (namespace, execution_id, attempt, shard_index, shard_total, "group", handler, address, state, opened_at, checked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?)
+INSERT INTO makegood_run (namespace, execution_id, attempt, shard_index, shard_total, "group", handler, job_id, address, state, opened_at, checked_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?)
     ON CONFLICT (execution_id, attempt, shard_index) DO NOTHING`;
 const selectOpened = `
 SELECT ${columns} FROM makegood_run WHERE execution_id = ? AND attempt = ? AND shard_index = ?`;
@@ -113,9 +113,9 @@ export function executorStore(connection: Connection): ExecutorStore {
       }),
     open: (run) =>
       connection.write((sql, { now }) => {
-        const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, address } = run;
+        const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address } = run;
         const id = idToBytes(executionId);
-        const values = [namespace, id, attempt, shardIndex, shardTotal, group, handler, address, now, now];
+        const values = [namespace, id, attempt, shardIndex, shardTotal, group, handler, jobId, address, now, now];
         sql.run(insertRun, values);
         const [row] = sql.rows(selectOpened, [id, attempt, shardIndex]);
         if (row === undefined)
@@ -187,6 +187,7 @@ function readRun(row: Row): RunRow {
     shardTotal: row["shard_total"] as number,
     group: row["group"] as string,
     handler: row["handler"] as string,
+    jobId: row["job_id"] as number,
     address: row["address"] as string,
     state: row["state"] as RunState,
     openedAt: row["opened_at"] as number,

@@ -22,6 +22,7 @@ export function testExecutors(suite: Suite): void {
     shardTotal: 1,
     group,
     handler: "report 报表",
+    jobId: 7,
     address: first,
     ...more,
   });

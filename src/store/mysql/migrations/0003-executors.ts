@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS makegood_run (
   shard_total  INT NOT NULL,
   \`group\`      VARBINARY(255) NOT NULL,
   handler      VARBINARY(255) NOT NULL,
+  job_id       INT NOT NULL,
   address      VARBINARY(1024) NOT NULL,
   state        ${oneOf(runStates)} NOT NULL,
   opened_at    BIGINT NOT NULL,

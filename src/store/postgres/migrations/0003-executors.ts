@@ -36,6 +36,7 @@ CREATE TABLE makegood.run (
   shard_total  integer NOT NULL,
   "group"      text COLLATE "C" NOT NULL,
   handler      text COLLATE "C" NOT NULL,
+  job_id       integer NOT NULL,
   address      text COLLATE "C" NOT NULL,
   state        text NOT NULL CHECK (state ${oneOf(runStates)}),
   opened_at    bigint NOT NULL,

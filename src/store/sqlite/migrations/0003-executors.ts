@@ -36,6 +36,7 @@ CREATE TABLE makegood_run (
   shard_total  INTEGER NOT NULL,
   "group"      TEXT NOT NULL,
   handler      TEXT NOT NULL,
+  job_id       INTEGER NOT NULL,
   address      TEXT NOT NULL,
   state        TEXT NOT NULL CHECK (state ${oneOf(runStates)}),
   opened_at    INTEGER NOT NULL,

@@ -1,0 +1,58 @@
+// What a center is asked to have done by an executor, and what it decides after each attempt.
+import type { EndedRunState } from "./executors.ts";
+import type { RoutingStrategy } from "./routing/strategies.ts";
+
+/** The job that a schedule of executors starts; the center runs it. */
+export const dispatchJobName = "makegood.dispatch";
+
+export interface DispatchOrder {
+  readonly group: string;
+  readonly handler: string;
+  readonly param: string;
+  readonly route: RoutingStrategy;
+  /** The executor's word for the job: one of a kind runs at a time on each executor. 1 … 2^31 − 1. */
+  readonly jobId: number;
+  /** Of one attempt; 0 = none. Enforced by the executor, and by the center some time later. */
+  readonly timeoutSeconds: number;
+  /** Attempts after the first. */
+  readonly retries: number;
+  /** Before each retry. */
+  readonly retryPauseMs: number;
+}
+
+/** How an attempt ended. */
+export interface RunEnd {
+  readonly state: EndedRunState;
+  readonly code: number | null;
+  readonly message: string;
+}
+
+/** A run that a person killed is not started again; everything else that went wrong is, as often as was asked for. */
+const neverRetried: readonly EndedRunState[] = ["completed", "killed"];
+
+export function mayRetry({ state }: RunEnd, attempt: number, { retries }: DispatchOrder): boolean {
+  return !neverRetried.includes(state) && attempt <= retries;
+}
+
+/** The code under which an execution fails whose last attempt ended so. */
+export const failureCodes = {
+  failed: "RUN_FAILED",
+  "timed-out": "RUN_TIMED_OUT",
+  killed: "RUN_KILLED",
+  lost: "RUN_LOST",
+  refused: "RUN_REFUSED",
+} as const satisfies Readonly<Record<Exclude<EndedRunState, "completed">, string>>;
+
+/** What an executor's code says: 200 done, 502 timed out, anything else failed. */
+export function stateOfCode(code: number): EndedRunState {
+  if (code === 200) return "completed";
+  return code === 502 ? "timed-out" : "failed";
+}
+
+const maxJobId = 2 ** 31 - 1;
+
+/** For a job that has no number: one made of its name, the same in every center. Two names may meet, one in two thousand million. */
+export function jobIdOf(name: string, sha256: (text: string) => Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = sha256(name);
+  return (((a << 24) | (b << 16) | (c << 8) | d) >>> 1) % maxJobId || 1;
+}
