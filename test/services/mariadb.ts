@@ -163,6 +163,8 @@ async function startOn(place: Place, password: string, port: number): Promise<nu
       `--datadir=${join(folder, "data")}`,
       `--socket=${join(folder, "server.sock")}`,
       `--pid-file=${join(folder, "server.pid")}`,
+      // Not one for all: a server that starts removes the temporary tables of others there.
+      `--tmpdir=${folder}`,
       ...settings.map(([name, value]) => `--${name.replaceAll("_", "-")}=${value}`),
     ],
     env: serverEnvironment(folder),

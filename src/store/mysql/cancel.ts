@@ -101,7 +101,7 @@ function* cancelAll(ids: readonly string[], reason: Reason, actor: Actor, note: 
   yield {
     sql: `
       UPDATE ${idTable}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
          SET e.cancel = COALESCE(e.cancel, ?), e.inbox = e.inbox + 1,
              e.slot = IF(e.slot = 'wanted', NULL, e.slot),
              e.wake_at = IF(e.status IN ('waiting', 'parked'), ${nowSql}, e.wake_at),
@@ -129,7 +129,7 @@ export function* audit(ids: readonly string[], verb: string, actor: Actor, note:
       INSERT INTO makegood_audit (id, namespace, execution_id, verb, actor_kind, actor_id, note, at)
       SELECT UNHEX(j.row_id), e.namespace, e.id, ?, ?, ?, ?, ${nowSql}
         FROM ${listTable(["id", "id"], ["row_id", "id"])}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [
       ...[bytesOf(verb), bytesOf(actor.kind), bytesOf(actor.id), note === null ? null : bytesOf(note)],
       list(ids.map((id) => [hexOf(id), newRowId().toString("hex")])),

@@ -38,11 +38,11 @@ ${`UNION ALL
     FOR UPDATE SKIP LOCKED)
 `.repeat(jobCount)}`;
 
-// Primary key of execution; the rows are locked.
-export const takeSql = `
-UPDATE ${idTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
-   SET e.status = 'running', e.worker = ?, e.token = e.token + 1, e.wake_at = NULL`;
+// Primary key of execution, forced: by itself a list as long as the table would be looked for in all of it. The rows are locked.
+const takeSql = (count: number): string => `
+UPDATE makegood_execution FORCE INDEX (PRIMARY)
+   SET worker = ?, token = token + 1, wake_at = NULL, status = 'running'
+ WHERE id IN (${Array.from({ length: count }, () => "?").join(", ")})`;
 
 export async function claim(connections: Connections, request: Claim): Promise<readonly ClaimedExecution[]> {
   if (request.jobs.length === 0 || request.limit <= 0) return [];
@@ -61,25 +61,20 @@ function* claimScript({ namespace, worker, jobs, limit }: Claim): Script<readonl
     .sort((a, b) => int(a.priority) - int(b.priority) || int(a.wake_at) - int(b.wake_at))
     .slice(0, limit)
     .map((row) => idOf(row.id));
-  yield { sql: takeSql, parameters: [idList(ids), me] };
+  yield { sql: takeSql(ids.length), parameters: [me, ...ids.map(idBytes)] };
   return yield* readTaken(ids);
 }
 
 // ── Rescue ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Starts from executions, never from worker rows: one whose worker row is gone is found too. `owner` hops along index
-// execution_running from worker to worker.
+// Starts from executions, never from worker rows: one whose worker row is gone is found too. Index execution_running, over those
+// that run and no others: of the rest `worker` is null. A scalar sub-select, since MariaDB makes of EXISTS a join that scans.
+const leaseSql = (worker: string): string =>
+  `COALESCE((SELECT w.lease_until FROM makegood_worker w WHERE w.id = ${worker}), 0)`;
 export const deadOwnersSql = `
-WITH RECURSIVE owner (worker) AS (
-  SELECT (SELECT e.worker FROM makegood_execution e FORCE INDEX (execution_running)
-           WHERE e.worker IS NOT NULL ORDER BY e.worker LIMIT 1)
-  UNION ALL
-  SELECT (SELECT e.worker FROM makegood_execution e FORCE INDEX (execution_running)
-           WHERE e.worker > o.worker ORDER BY e.worker LIMIT 1)
-    FROM owner o WHERE o.worker IS NOT NULL)
-SELECT HEX(o.worker) AS id FROM owner o
- WHERE o.worker IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM makegood_worker w WHERE w.id = o.worker AND w.lease_until > ${nowSql})`;
+SELECT HEX(o.worker) AS id
+  FROM (SELECT DISTINCT e.worker FROM makegood_execution e FORCE INDEX (execution_running) WHERE e.worker IS NOT NULL) o
+ WHERE ${leaseSql("o.worker")} <= ${nowSql}`;
 
 // Index execution_running. `m`, the highest seq, is a hint: a row may land after it was read. Lease and jobs are asked again:
 // an owner may have renewed meanwhile.
@@ -89,7 +84,7 @@ SELECT HEX(e.id) AS id, e.crash_seq, e.crash_count,
   FROM makegood_execution e FORCE INDEX (execution_running)
  WHERE e.worker = ? AND e.status = 'running' AND e.namespace = ?
    AND (${Array.from({ length: jobCount }, () => "e.job = ? AND e.version = ?").join(" OR ")})
-   AND NOT EXISTS (SELECT 1 FROM makegood_worker w WHERE w.id = e.worker AND w.lease_until > ${nowSql})
+   AND ${leaseSql("e.worker")} <= ${nowSql}
  LIMIT ?
    FOR UPDATE SKIP LOCKED`;
 
@@ -163,11 +158,11 @@ const orphanList = (orphans: readonly Orphan[]): string =>
 // Primary key of execution. Both raise the token, so that whatever the old owner still sends is lost.
 const takeOverSql = `
 UPDATE ${orphanTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
    SET e.token = e.token + 1, e.crash_count = j.crash_count, e.crash_seq = j.seq, e.wake_at = NULL, e.worker = ?`;
 const parkSql = `
 UPDATE ${orphanTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
    SET e.token = e.token + 1, e.crash_count = j.crash_count, e.crash_seq = j.seq, e.wake_at = NULL, e.worker = NULL, e.status = 'parked'`;
 
 function* parkAll(orphans: readonly Orphan[]): Script<void> {
@@ -177,7 +172,7 @@ function* parkAll(orphans: readonly Orphan[]): Script<void> {
       INSERT INTO makegood_incident (id, namespace, execution_id, code, opened_at)
       SELECT UNHEX(j.row_id), e.namespace, e.id, 'NO_PROGRESS', ${nowSql}
         FROM ${listTable(["id", "id"], ["row_id", "id"])}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [list(orphans.map(({ id }) => [hexOf(id), newRowId().toString("hex")]))],
   };
 }
@@ -188,7 +183,7 @@ function* parkAll(orphans: readonly Orphan[]): Script<void> {
 export const lockMineSql = `
 SELECT HEX(e.id) AS id
   FROM ${listTable(["id", "id"], ["token", "number"])}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
  WHERE e.token = j.token AND e.worker = ? AND e.status = 'running'
    FOR UPDATE`;
 
@@ -208,7 +203,7 @@ function* adoptScript(me: Buffer, orphans: readonly Lease[]): Script<readonly Cl
   };
   const ids = rows.map((row) => idOf(row.id));
   if (ids.length === 0) throw new RollBack([]);
-  yield { sql: takeSql, parameters: [idList(ids), me] };
+  yield { sql: takeSql(ids.length), parameters: [me, ...ids.map(idBytes)] };
   return yield* readTaken(ids);
 }
 
@@ -219,7 +214,7 @@ SELECT HEX(e.id) AS id, e.job, e.version, e.\`key\`, e.round, e.token, e.phase, 
        HEX(e.parent) AS parent, e.slot, e.created_at, e.deadline_at, e.deadline_at - ${nowSql} AS deadline_in_ms,
        HEX(e.root) AS root, e.trace_context, e.input
   FROM ${idTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`;
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`;
 
 /** In their order. */
 function* readTaken(ids: readonly string[]): Script<readonly ClaimedExecution[]> {

@@ -41,7 +41,7 @@ export async function wakeDue(
 export const lockDueSql = `
 SELECT HEX(e.id) AS id
   FROM ${idTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
  WHERE e.status = 'waiting' AND e.wake_at <= ${nowSql}
    FOR UPDATE SKIP LOCKED`;
 
@@ -51,7 +51,7 @@ function* wakeAll(ids: readonly string[]): Script<number> {
   yield {
     sql: `
       UPDATE ${idTable}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
          SET e.wake_at = ${nowSql}, e.status = 'ready'`,
     parameters: [idList(locked)],
   };

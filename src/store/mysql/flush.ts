@@ -84,7 +84,7 @@ function* look(starts: readonly NewExecution[]): Script<{ readonly now: number; 
     sql: `
       SELECT c.now, HEX(w.id) AS id
         FROM (SELECT ${nowSql} AS now) c
-        LEFT JOIN (${idTable} STRAIGHT_JOIN makegood_worker w ON w.id = UNHEX(j.id)) ON w.lease_until > c.now`,
+        LEFT JOIN (${idTable} STRAIGHT_JOIN makegood_worker w FORCE INDEX (PRIMARY) ON w.id = UNHEX(j.id)) ON w.lease_until > c.now`,
     parameters: [idList(owners)],
   };
   const live = new Set(rows.filter((row) => row.id !== null).map((row) => idOf(row.id)));
@@ -119,7 +119,7 @@ function* takeKeys(starts: readonly NewExecution[]): Script<ReadonlySet<string>>
     sql: `
       SELECT HEX(k.execution_id) AS id
         FROM ${keyTable}
-       STRAIGHT_JOIN makegood_execution_key k
+       STRAIGHT_JOIN makegood_execution_key k FORCE INDEX (PRIMARY)
           ON k.namespace = UNHEX(j.namespace) AND k.job = UNHEX(j.job) AND k.\`key\` = UNHEX(j.business_key)
        WHERE k.execution_id = UNHEX(j.id) AND k.status IS NULL`,
     parameters: [list(sorted.map(({ start, name }) => [idBytes(start.id).toString("hex"), ...name]))],

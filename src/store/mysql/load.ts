@@ -12,7 +12,7 @@ export type TokenedRow = JournalRow & { readonly token: number };
 // signals. Columns: table, execution, then what it has of texts, numbers and bytes.
 const rowsOf = (alias: string, table: string, key: string): string => `
   FROM ${idTable}
- STRAIGHT_JOIN ${table} ${alias} ON ${alias}.${key} = UNHEX(j.id)`;
+ STRAIGHT_JOIN ${table} ${alias} FORCE INDEX (PRIMARY) ON ${alias}.${key} = UNHEX(j.id)`;
 
 const loadSql = `
 SELECT 'guard' AS kind, HEX(e.id) AS id, e.cancel AS a, NULL AS b, NULL AS c, NULL AS d, NULL AS actor,

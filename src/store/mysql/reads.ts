@@ -30,9 +30,10 @@ SELECT e.id, e.namespace, e.job, e.version, e.\`key\`, e.round, e.status, e.phas
 // Primary keys; the newest incident still open by index incident_execution.
 const outcomesSql = `
 SELECT e.id, e.status, e.phase, e.reason, COALESCE(e.undone_count, 0) AS undone_count, e.result, e.error,
-       (SELECT i.id FROM makegood_incident i WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) AS incident_id
+       (SELECT i.id FROM makegood_incident i FORCE INDEX (incident_execution)
+         WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) AS incident_id
   FROM ${idTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`;
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`;
 
 const incidentSql = `
 SELECT i.id, i.execution_id, i.code, i.step, i.error, i.opened_at, i.closed_at FROM makegood_incident i`;

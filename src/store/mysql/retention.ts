@@ -32,15 +32,16 @@ export async function prune(connections: Connections, request: PruneRequest): Re
   return { executionCount, keyCount };
 }
 
-const tablesOfExecution = [
-  "journal",
-  "attempt",
-  "signal",
-  "progress",
-  "search_attribute",
-  "incident",
-  "audit",
-] as const;
+/** And the index that begins with the execution. */
+const tablesOfExecution = {
+  journal: "PRIMARY",
+  attempt: "PRIMARY",
+  signal: "PRIMARY",
+  progress: "PRIMARY",
+  search_attribute: "PRIMARY",
+  incident: "incident_execution",
+  audit: "audit_execution",
+} as const;
 
 /** Whoever commands the execution meanwhile holds its row, and is passed over. A newer round's record is not its to close. */
 function* pruneExecutions({ namespace, limit, endedForMs = 0 }: PruneRequest): Script<number> {
@@ -52,17 +53,17 @@ function* pruneExecutions({ namespace, limit, endedForMs = 0 }: PruneRequest): S
   const keyed = rows.filter((row) => textOrNull(row.key) !== null);
   if (keyed.length > 0) yield { sql: closeKeysSql, parameters: [list(keyed.map(keyOfEnded))] };
   const gone = idList(rows.map((row) => idOf(row.id)));
-  for (const table of tablesOfExecution) yield { sql: deleteOfSql(table), parameters: [gone] };
+  for (const [table, index] of Object.entries(tablesOfExecution))
+    yield {
+      sql: `DELETE x FROM ${idTable} STRAIGHT_JOIN makegood_${table} x FORCE INDEX (${index}) ON x.execution_id = UNHEX(j.id)`,
+      parameters: [gone],
+    };
   yield {
-    sql: `DELETE e FROM ${idTable} STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+    sql: `DELETE e FROM ${idTable} STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [gone],
   };
   return rows.length;
 }
-
-/** Primary keys, and the indexes incident_execution and audit_execution. */
-export const deleteOfSql = (table: (typeof tablesOfExecution)[number]): string =>
-  `DELETE x FROM ${idTable} STRAIGHT_JOIN makegood_${table} x ON x.execution_id = UNHEX(j.id)`;
 
 const keyColumns = [
   ["namespace", "bytes"],
@@ -74,7 +75,7 @@ const inKeyTable = "k.namespace = UNHEX(j.namespace) AND k.job = UNHEX(j.job) AN
 // Primary key of execution_key.
 const closeKeysSql = `
 UPDATE ${listTable(...keyColumns, ["id", "id"], ["status", "word"])}
- STRAIGHT_JOIN makegood_execution_key k ON ${inKeyTable}
+ STRAIGHT_JOIN makegood_execution_key k FORCE INDEX (PRIMARY) ON ${inKeyTable}
    SET k.status = j.status, k.prune_at = ${nowSql} + k.retain_ms
  WHERE k.execution_id = UNHEX(j.id)`;
 
@@ -93,7 +94,7 @@ function* pruneKeys({ namespace, limit }: PruneRequest): Script<number> {
   const rows = yield { sql: prunableKeysSql, parameters: [bytesOf(namespace), limit] };
   if (rows.length === 0) throw new RollBack(0);
   yield {
-    sql: `DELETE k FROM ${listTable(...keyColumns)} STRAIGHT_JOIN makegood_execution_key k ON ${inKeyTable}`,
+    sql: `DELETE k FROM ${listTable(...keyColumns)} STRAIGHT_JOIN makegood_execution_key k FORCE INDEX (PRIMARY) ON ${inKeyTable}`,
     parameters: [list(rows.map(keyOf))],
   };
   return rows.length;

@@ -35,7 +35,7 @@ async function readGuards(connections: Connections, writes: readonly Write[]): P
     sql: `
       SELECT HEX(e.id) AS id, e.token, e.status, e.phase, e.cancel, e.inbox
         FROM ${idTable}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [idList(writes.map((write) => write.lease.executionId))],
   });
   return new Map(rows.map((row) => [idOf(row.id), guardOf(row)]));
@@ -84,7 +84,7 @@ export async function findExisting(
         sql: `
           SELECT j.n, HEX(k.execution_id) AS id, k.round, COALESCE(e.status, k.status) AS status, k.fingerprint
             FROM ${keyTable}
-           STRAIGHT_JOIN makegood_execution_key k
+           STRAIGHT_JOIN makegood_execution_key k FORCE INDEX (PRIMARY)
               ON k.namespace = UNHEX(j.namespace) AND k.job = UNHEX(j.job) AND k.\`key\` = UNHEX(j.business_key)
             LEFT JOIN makegood_execution e ON e.id = k.execution_id`,
         parameters: [list(keyed.map((place) => keyOf(starts[place] as NewExecution)))],
@@ -97,7 +97,7 @@ export async function findExisting(
         sql: `
           SELECT j.n, HEX(e.id) AS id, e.round, e.status, NULL AS fingerprint
             FROM ${idTable}
-           STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+           STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
         parameters: [list(keyless.map((place) => [hexOf((starts[place] as NewExecution).id)]))],
       }),
     );

@@ -83,14 +83,14 @@ export function* giveBackSlot(slot: SlotName, id: string): Script<void> {
 
 const slotsOfSql = `
   FROM ${idTable}
- STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
- STRAIGHT_JOIN makegood_slot s ON s.namespace = e.namespace AND s.job = e.job AND s.concurrency_key = e.concurrency_key`;
+ STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
+ STRAIGHT_JOIN makegood_slot s FORCE INDEX (PRIMARY) ON s.namespace = e.namespace AND s.job = e.job AND s.concurrency_key = e.concurrency_key`;
 
 /** Primary keys. The guard rows must not be locked here: hence two statements. A slot's name never changes. */
 const namesSql = `
   SELECT e.namespace, e.job, e.concurrency_key
     FROM ${idTable}
-   STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+   STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
    WHERE e.concurrency_key IS NOT NULL`;
 
 const slotTable = listTable(["namespace", "bytes"], ["job", "bytes"], ["concurrency_key", "bytes"], ["id", "id"]);
@@ -101,7 +101,7 @@ const inSlotTable =
 export const lockSlotsSql = (others: "wait" | "skip"): string => `
   SELECT HEX(s.execution_id) AS id, s.namespace, s.job, s.concurrency_key
     FROM ${slotTable}
-   STRAIGHT_JOIN makegood_slot s ON ${inSlotTable}
+   STRAIGHT_JOIN makegood_slot s FORCE INDEX (PRIMARY) ON ${inSlotTable}
      FOR UPDATE ${others === "skip" ? "SKIP LOCKED" : ""}`;
 
 /**
@@ -165,18 +165,18 @@ export function* handOver(
     yield {
       sql: `
         UPDATE ${idTable}
-         STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+         STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
            SET e.slot = 'held', e.wake_at = ${nowSql}, e.status = 'ready'`,
       parameters: [idList(passed.map(([, heir]) => heir))],
     };
     yield {
-      sql: `UPDATE ${slotTable} STRAIGHT_JOIN makegood_slot s ON ${inSlotTable} SET s.execution_id = UNHEX(j.id)`,
+      sql: `UPDATE ${slotTable} STRAIGHT_JOIN makegood_slot s FORCE INDEX (PRIMARY) ON ${inSlotTable} SET s.execution_id = UNHEX(j.id)`,
       parameters: [slotList(passed)],
     };
   }
   if (freed.length > 0)
     yield {
-      sql: `DELETE s FROM ${slotTable} STRAIGHT_JOIN makegood_slot s ON ${inSlotTable}`,
+      sql: `DELETE s FROM ${slotTable} STRAIGHT_JOIN makegood_slot s FORCE INDEX (PRIMARY) ON ${inSlotTable}`,
       parameters: [slotList(freed)],
     };
 }
@@ -199,7 +199,7 @@ export function* discard(rows: readonly Row[]): Script<void> {
   yield {
     sql: `
       UPDATE ${idTable}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
          SET e.slot = NULL, e.wake_at = NULL, e.ended_at = ${nowSql}, e.prune_at = ${nowSql} + e.retain_ms, e.status = 'discarded'`,
     parameters: [idList(rows.map((row) => idOf(row.id)))],
   };
@@ -210,7 +210,7 @@ export function* discard(rows: readonly Row[]): Script<void> {
 export const lockWaitingSql = `
   SELECT HEX(e.id) AS id
     FROM ${idTable}
-   STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+   STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
    WHERE e.slot = 'wanted' AND e.status = 'waiting' AND e.wake_at IS NULL
      FOR UPDATE SKIP LOCKED`;
 

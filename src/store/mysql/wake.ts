@@ -23,7 +23,7 @@ export function* wakeParents(parents: readonly (string | null)[]): Script<void> 
   yield {
     sql: `
       UPDATE ${listTable(["id", "id"], ["count", "number"])}
-       STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
          SET e.inbox = e.inbox + j.count, ${wakingSql}
        WHERE e.status NOT IN (${terminalSql})`,
     parameters: [list([...counts].map(([id, count]) => [hexOf(id), count]))],

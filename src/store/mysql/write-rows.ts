@@ -58,7 +58,7 @@ export const findForeignRecords = (records: readonly RecordRow[]): readonly Stat
     sql: `
       SELECT HEX(j.execution_id) AS execution_id, j.step
         FROM (${table}) i
-       STRAIGHT_JOIN makegood_journal j ON j.execution_id = i.execution_id AND j.step = i.step AND j.role = i.role
+       STRAIGHT_JOIN makegood_journal j FORCE INDEX (PRIMARY) ON j.execution_id = i.execution_id AND j.step = i.step AND j.role = i.role
        WHERE j.token <> i.token
        LIMIT 1`,
     parameters: [],
@@ -102,7 +102,7 @@ export const takeSignals = (writes: readonly Write[]): readonly Statement[] =>
   ).map((table) => ({
     sql: `
       UPDATE (${table}) t
-       STRAIGHT_JOIN makegood_signal s ON s.execution_id = t.execution_id AND s.signal_id = t.signal_id
+       STRAIGHT_JOIN makegood_signal s FORCE INDEX (PRIMARY) ON s.execution_id = t.execution_id AND s.signal_id = t.signal_id
          SET s.taken_by = t.step
        WHERE s.taken_by IS NULL`,
     parameters: [],
@@ -140,23 +140,52 @@ export const openIncidents = (writes: readonly Write[]): readonly Statement[] =>
       INSERT INTO makegood_incident (id, namespace, execution_id, code, step, error, opened_at)
       SELECT i.id, e.namespace, e.id, i.code, i.step, i.error, ${nowSql}
         FROM (${table}) i
-       STRAIGHT_JOIN makegood_execution e ON e.id = i.execution_id`,
+       STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = i.execution_id`,
     parameters: [],
   }));
 
 // ── Guard row ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What a transition does to the guard row. */
-const moveColumns: readonly Column<Write>[] = [
-  ["id", (write) => idBytes(write.lease.executionId)],
-  ["status", (write) => ruleOf(write)?.status ?? null],
-  ["phase", (write) => ruleOf(write)?.phase ?? null],
-  // Only a turn has a reason; it is kept to the end.
-  ["reason", ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null)],
-  ["wake_ms", ({ transition }) => wakeInMs(transition)],
+// One INSERT that finds each row there, since all are locked, and updates it. An UPDATE that joins a list writes the list to a
+// temporary table first, on disk where it holds payloads: 80 to 100 µs a row against 60 (MariaDB 10.11, 100 rows, busy 2 vCPU,
+// November 2026).
+
+/** Never stored: what a new row could not do without. */
+const unusedColumns: readonly Column<Write>[] = [
+  ["version", () => 0],
+  ["created_at", () => 0],
+  ["retain_ms", () => 0],
+  ["priority", () => 0],
+  ["namespace", () => ""],
+  ["job", () => ""],
+  ["actor", () => ""],
+];
+const outcomeColumns: readonly Column<Write>[] = [
   ["result", ({ transition }) => transition?.outcome?.result ?? null],
   ["error", ({ transition }) => transition?.outcome?.error ?? null],
   ["undone_count", ({ transition }) => transition?.outcome?.undoneCount || null],
+];
+/** Written once, with the decision to confirm or with the end. */
+const outcomeSql = ["result", "error", "undone_count"]
+  .map((name) => `${name} = COALESCE(${name}, VALUES(${name}))`)
+  .join(", ");
+
+const turnColumns: readonly Column<Write>[] = [
+  ["id", (write) => idBytes(write.lease.executionId)],
+  ["status", () => "running"],
+  ["phase", (write) => ruleOf(write)?.phase ?? null],
+  // Only a turn has a reason; it is kept to the end.
+  ["reason", ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null)],
+  ...outcomeColumns,
+  ...unusedColumns,
+];
+const restColumns: readonly Column<Write>[] = [
+  ["id", (write) => idBytes(write.lease.executionId)],
+  ["status", (write) => ruleOf(write)?.status ?? null],
+  // From now on; null: none.
+  ["wake_at", ({ transition }) => wakeInMs(transition)],
+  ...outcomeColumns,
+  ...unusedColumns,
 ];
 
 function wakeInMs(transition: Transition | undefined): number | null {
@@ -164,26 +193,30 @@ function wakeInMs(transition: Transition | undefined): number | null {
   return transition?.name === "suspend" ? (transition.wakeInMs ?? null) : null;
 }
 
+const turnSql = `
+  ON DUPLICATE KEY UPDATE phase = VALUES(phase), reason = COALESCE(VALUES(reason), reason), ${outcomeSql}`;
+// MySQL assigns from left to right, so the status comes last.
+const isEndSql = `VALUES(status) IN (${terminalSql})`;
+const restSql = `
+  ON DUPLICATE KEY UPDATE
+     worker = NULL, wake_at = ${nowSql} + VALUES(wake_at), slot = IF(${isEndSql}, NULL, slot),
+     ended_at = IF(${isEndSql}, ${nowSql}, NULL), prune_at = IF(${isEndSql}, ${nowSql} + retain_ms, NULL),
+     ${outcomeSql}, status = VALUES(status)`;
+
 /**
- * Primary key of execution; the rows are locked, and were compared with the fence. A change of phase keeps the owner; every
- * other move leaves none. The outcome is written once, with the decision to confirm or with the end.
+ * What transitions do to guard rows, which are locked and were compared with the fence. Primary key of execution. A change of
+ * phase keeps the owner; every other move leaves none.
  */
-export const moveAll = (writes: readonly Write[]): readonly Statement[] =>
-  tables(
-    moveColumns,
-    writes.filter((write) => write.transition !== undefined),
-  ).map((table) => ({
-    sql: `
-      UPDATE (${table}) m
-       STRAIGHT_JOIN makegood_execution e ON e.id = m.id
-         SET e.phase = COALESCE(m.phase, e.phase), e.reason = COALESCE(m.reason, e.reason),
-             e.worker = IF(m.status IS NULL, e.worker, NULL),
-             e.wake_at = ${nowSql} + m.wake_ms,
-             e.slot = IF(m.status IN (${terminalSql}), NULL, e.slot),
-             e.ended_at = IF(m.status IN (${terminalSql}), ${nowSql}, NULL),
-             e.prune_at = IF(m.status IN (${terminalSql}), ${nowSql} + e.retain_ms, NULL),
-             e.result = COALESCE(e.result, m.result), e.error = COALESCE(e.error, m.error),
-             e.undone_count = COALESCE(e.undone_count, m.undone_count),
-             e.status = COALESCE(m.status, e.status)`,
-    parameters: [],
-  }));
+export function moveAll(writes: readonly Write[]): readonly Statement[] {
+  const moves = writes.filter((write) => write.transition !== undefined);
+  const isTurn = (write: Write): boolean => ruleOf(write)?.status === null;
+  return [
+    ...inserts("makegood_execution", turnColumns, moves.filter(isTurn), turnSql),
+    ...inserts(
+      "makegood_execution",
+      restColumns,
+      moves.filter((write) => !isTurn(write)),
+      restSql,
+    ),
+  ];
+}

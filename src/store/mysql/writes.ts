@@ -66,7 +66,7 @@ const parentOf = (write: Write): string | null => (ends(write) ? (write.transiti
 export const lockGuardsSql = `
   SELECT j.n, e.token, e.status, e.phase, e.cancel, e.inbox
     FROM ${idTable}
-   STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)
+   STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)
      FOR UPDATE SKIP LOCKED`;
 
 /** By id; those that others hold are absent. In order of id, though nobody waits here: commands and parents are locked so too. */
@@ -93,7 +93,7 @@ function* findHidden(parents: readonly (string | null)[]): Script<ReadonlySet<st
   const ids = parents.filter((id) => id !== null);
   if (ids.length === 0) return new Set();
   const found = yield {
-    sql: `SELECT HEX(e.id) AS id FROM ${idTable} STRAIGHT_JOIN makegood_execution e ON e.id = UNHEX(j.id)`,
+    sql: `SELECT HEX(e.id) AS id FROM ${idTable} STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [idList(ids)],
   };
   return new Set(found.map((row) => idOf(row.id)));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { type LossyProxy, startProxy } from "../testing/proxy.ts";
 import { record, Scene } from "../testing/scene.ts";
-import { type LossyProxy, startProxy } from "./testing/proxy.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
 
 const deadlineMs = 500;

@@ -2,8 +2,8 @@ import pg from "pg";
 import { describe, expect, inject, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
 import { createDatabase } from "../../../test/services/postgres.ts";
+import { startProxy } from "../testing/proxy.ts";
 import { postgres } from "./postgres.ts";
-import { startProxy } from "./testing/proxy.ts";
 
 describeWithPostgres("migrations", () => {
   /** An empty database for one test. */

@@ -1,4 +1,4 @@
-// A TCP proxy before a PostgreSQL server, to lose what the server answers.
+// A TCP proxy before a database server, to lose what the server answers.
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** What happens to the next answer of the server's: passed on, cut off with its connection, or swallowed in silence. */
