@@ -1,18 +1,19 @@
 /**
- * PostgreSQL is restarted, killed and away while a worker process is at work, and its connections are ended all the time.
+ * PostgreSQL, or MariaDB, is restarted, killed and away while a worker process is at work, and its connections are ended all the time.
  * The worker's process lives on, everything completes soon after, and every effect is there once.
  *
  * Faults F9, F10, F11; guarantees G1, G3, G4, G5, G11, G12.
  */
 
 import { type App, makegood } from "makegood";
+import mysql2 from "mysql2/promise";
 import pg from "pg";
 import { expect, it, vi } from "vitest";
 import { silentLog } from "../../src/core/ports.ts";
-import { describeWithOwnPostgres } from "../services/describe.ts";
+import { describeWithOwnMariadb, describeWithOwnPostgres } from "../services/describe.ts";
 import { startLosingProxy } from "./support/losing-proxy.ts";
 import { faultsInOrders } from "./support/order-books.ts";
-import { postgresPlaces } from "./support/places.ts";
+import { mariadbPlaces, type NewPlace, postgresPlaces } from "./support/places.ts";
 import { makePlots } from "./support/plots.ts";
 import { makeNursery } from "./support/processes.ts";
 import type { WorkerArguments } from "./support/worker-child.ts";
@@ -22,8 +23,55 @@ const customerCount = 12;
 const recoveryMs = 10_000;
 const leaseMs = 2_000;
 
+interface Server {
+  readonly url: string;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
 describeWithOwnPostgres("a worker whose database fails", (server) => {
-  const newPlace = postgresPlaces(() => server().url);
+  suite(
+    server,
+    postgresPlaces(() => server().url),
+    {
+      fast: () => server().restart("fast"),
+      immediate: () => server().restart("immediate"),
+      kill: () => server().restart("kill"),
+    },
+    async () => {
+      const admin = new pg.Client({ connectionString: server().url });
+      await admin.connect();
+      await admin.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+      );
+      await admin.end();
+    },
+  );
+});
+
+describeWithOwnMariadb("a worker whose MariaDB fails", (server) => {
+  suite(
+    server,
+    mariadbPlaces(() => server().url),
+    { fast: () => server().restart("fast"), kill: () => server().restart("kill") },
+    async () => {
+      const admin = await mysql2.createConnection({ uri: server().url });
+      const [rows] = await admin.query(
+        "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'makegood'",
+      );
+      // One may have ended by itself.
+      for (const { id } of rows as { readonly id: number }[]) await admin.query(`KILL ${id}`).catch(() => undefined);
+      await admin.end();
+    },
+  );
+});
+
+function suite(
+  server: () => Server,
+  newPlace: NewPlace,
+  restarts: Readonly<Record<string, () => Promise<void>>>,
+  endConnections: () => Promise<void>,
+): void {
   const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
 
   /** Orders keep coming in, a few at a time, while `disturb` does its work; `served` waits for so many more to be completed. */
@@ -78,9 +126,9 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
     }
   }
 
-  it.each(["fast", "immediate", "kill"] as const)(
+  it.each(Object.entries(restarts))(
     "goes on within ten seconds after a restart (%s)",
-    (mode) => atWork(() => server().restart(mode)),
+    (_, restart) => atWork(restart),
     60_000,
   );
 
@@ -88,15 +136,10 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
     "completes everything once although its connections are ended twice a second",
     () =>
       atWork(async (served) => {
-        const admin = new pg.Client({ connectionString: server().url });
-        await admin.connect();
         for (let round = 0; round < 6; round++) {
-          await admin.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
-          );
+          await endConnections();
           await Promise.all([served(1), new Promise((resolve) => void setTimeout(resolve, 500))]);
         }
-        await admin.end();
       }),
     60_000,
   );
@@ -105,7 +148,7 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
     "waits while the server is away, and goes on when it is back",
     () =>
       atWork(async () => {
-        await server().stop("fast");
+        await server().stop();
         await new Promise((resolve) => void setTimeout(resolve, 2_000));
         await server().start();
       }),
@@ -122,10 +165,14 @@ describeWithOwnPostgres("a worker whose database fails", (server) => {
           await served(customerCount * 3);
           await proxy.resume();
         },
-        (place) => ({ ...place, engine: proxy.through(place.engine), far: proxy.through(place.far) }),
+        (place) => ({
+          ...place,
+          engine: proxy.through(place.engine),
+          far: place.kind === "postgres" ? proxy.through(place.far) : place.far,
+        }),
       );
     } finally {
       await proxy.close();
     }
   }, 60_000);
-});
+}

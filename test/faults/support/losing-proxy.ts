@@ -1,5 +1,5 @@
 /**
- * A TCP proxy before a PostgreSQL server that loses what it is told to lose, statement by statement:
+ * A TCP proxy before a PostgreSQL or MariaDB server that loses what it is told to lose, statement by statement:
  * a request before it arrives, or the reply to one that was carried out. Formats as in the manual, "Message Formats".
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -36,7 +36,8 @@ export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> 
       });
     }
     let loss: Loss = "none";
-    const read = frontendReader((message, statement) => {
+    const isMariadb = target.protocol === "mysql:";
+    const read = (isMariadb ? mariadbReader : frontendReader)((message, statement) => {
       if (statement !== undefined && loss === "none") loss = proxy.decide(statement);
       if (loss === "request") end();
       else upstream.write(message);
@@ -44,8 +45,8 @@ export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> 
     client.on("data", read);
     upstream.on("data", (data) => {
       if (loss === "none") client.write(data);
-      // ReadyForQuery ends the reply: by now the server has done it all.
-      else if (loss === "reply" && data.subarray(-6, -1).equals(readyForQuery)) end();
+      // ReadyForQuery ends the reply: by now the server has done it all. MariaDB answers when it is done.
+      else if (loss === "reply" && (isMariadb || data.subarray(-6, -1).equals(readyForQuery))) end();
     });
   });
   const listen = (port: number): Promise<void> => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -71,6 +72,22 @@ export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> 
 }
 
 const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
+
+/** Cuts a client's bytes into packets of MySQL's protocol; COM_QUERY comes with the statement's text. */
+function mariadbReader(hear: (message: Buffer, statement: string | undefined) => void): (data: Buffer) => void {
+  const [headerBytes, comQuery] = [4, 3];
+  let pending: Buffer = Buffer.alloc(0);
+  return (data) => {
+    pending = Buffer.concat([pending, data]);
+    while (pending.length >= headerBytes && pending.length >= headerBytes + pending.readUIntLE(0, 3)) {
+      const end = headerBytes + pending.readUIntLE(0, 3);
+      const message = pending.subarray(0, end);
+      pending = pending.subarray(end);
+      const isQuery = message[3] === 0 && message[headerBytes] === comQuery;
+      hear(message, isQuery ? message.subarray(headerBytes + 1).toString() : undefined);
+    }
+  };
+}
 
 /** Cuts a client's bytes into messages; those that make the server act (Query, Sync) come with the statement's text. */
 function frontendReader(hear: (message: Buffer, statement: string | undefined) => void): (data: Buffer) => void {

@@ -1,9 +1,13 @@
-/** Fresh worlds for a test file: on SQLite copies of one template, on PostgreSQL one pair of databases for all. */
+/**
+ * Fresh worlds for a test file: on SQLite copies of one template, on PostgreSQL one pair of databases for all, on MariaDB one
+ * database for all and copies of the template's books.
+ */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { describeWithPostgres } from "../../services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../../services/describe.ts";
+import { createMariadbDatabase } from "../../services/mariadb.ts";
 import { createDatabase, type TestDatabase } from "../../services/postgres.ts";
 import { type Place, settle } from "./world.ts";
 
@@ -18,6 +22,12 @@ export function describeWorlds(name: string, suite: Suite): void {
     suite(
       postgresPlaces(() => database.url),
       "postgres",
+    ),
+  );
+  describeWithMariadb(`${name}, on MariaDB`, (database) =>
+    suite(
+      mariadbPlaces(() => database.url),
+      "mariadb",
     ),
   );
 }
@@ -75,6 +85,38 @@ export function postgresPlaces(serverUrl: () => string): NewPlace {
     for (const database of databases ?? []) await database.drop();
   });
   return (more) => ({ ...placeNamed(`w${++count}`), ...more });
+}
+
+/** As `postgresPlaces`; the books are files, own and far alike. */
+export function mariadbPlaces(serverUrl: () => string): NewPlace {
+  const folder = makeFolder();
+  let database: TestDatabase | undefined;
+  let count = 0;
+  const placeIn = (here: string, name: string): Place => {
+    if (database === undefined) throw new Error("Expected a place to be made inside a test, found no database yet.");
+    mkdirSync(here);
+    return {
+      kind: "mariadb",
+      name,
+      engine: database.url,
+      own: join(here, "own.db"),
+      far: join(here, "far.db"),
+      remote: join(here, "remote.db"),
+    };
+  };
+  const template = join(folder, "template");
+  beforeAll(async () => {
+    database = await createMariadbDatabase(serverUrl());
+    await settle(placeIn(template, "template"));
+  });
+  afterAll(() => database?.drop());
+  return (more) => {
+    const name = `w${++count}`;
+    const here = join(folder, name);
+    const place = { ...placeIn(here, name), ...more };
+    for (const book of ["own.db", "far.db"]) copyFileSync(join(template, book), join(here, book));
+    return place;
+  };
 }
 
 function makeFolder(): string {

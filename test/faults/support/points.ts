@@ -112,7 +112,7 @@ export function pointedAdapter<Tx, M extends Mode>(place: string, adapter: TxAda
   return { ...adapter, transaction, query } as TxAdapter<Tx, M>;
 }
 
-/** Comes to a point whenever a statement has been sent to PostgreSQL and nobody has heard its answer yet. */
+/** Comes to a point whenever a statement has been sent to PostgreSQL or MariaDB and nobody has heard its answer yet. */
 export function pointedSockets(at: At): void {
   const texts = new WeakMap<Socket, string>();
   // biome-ignore lint/suspicious/noExplicitAny: write has five signatures, and all of them pass through
@@ -121,6 +121,10 @@ export function pointedSockets(at: At): void {
     const sent: boolean = write.apply(this, args);
     const [message] = args;
     if (!Buffer.isBuffer(message) || this.remotePort === undefined) return sent;
+    if (isMariadbQuery(message)) {
+      at(`socket: sent ${shortened(message.subarray(5).toString())}`);
+      return sent;
+    }
     const kind = String.fromCharCode(message[0] ?? 0);
     if (kind === "Q" || kind === "P") texts.set(this, textOf(message, kind));
     // A query is one message; a prepared one is several, of which Sync is the last.
@@ -135,5 +139,11 @@ const sync = Buffer.from([0x53, 0, 0, 0, 4]);
 function textOf(message: Buffer, kind: "Q" | "P"): string {
   const from = kind === "Q" ? 5 : message.indexOf(0, 5) + 1;
   const sql = message.subarray(from, message.indexOf(0, from)).toString();
-  return sql.replace(/\s+/g, " ").trim().slice(0, 60);
+  return shortened(sql);
 }
+
+const shortened = (sql: string): string => sql.replace(/\s+/g, " ").trim().slice(0, 60);
+
+/** One packet: its length in three bytes, its number, which is 0, and COM_QUERY. */
+const isMariadbQuery = (message: Buffer): boolean =>
+  message.length > 5 && message.readUIntLE(0, 3) === message.length - 4 && message[3] === 0 && message[4] === 3;

@@ -11,12 +11,14 @@ import { type At, pointedAdapter, pointedStore } from "./points.ts";
 import { Provider } from "./provider.ts";
 
 export interface Place {
-  readonly kind: "sqlite" | "postgres";
+  readonly kind: "sqlite" | "postgres" | "mariadb";
   /** Serves as namespace, too, so that many worlds can share two servers' databases. */
   readonly name: string;
   /** Files, or addresses. */
   readonly engine: string;
   readonly far: string;
+  /** File of the book called own where the engine's database can have none of its own: on MariaDB. */
+  readonly own?: string;
   /** File of the provider. */
   readonly remote: string;
   /** PostgreSQL ends a transaction of a participant that idles for so long. */
@@ -44,9 +46,7 @@ const silent: At = () => {};
 /** Opens it in this process. `at` is told of every point; the participants' tables are there already, see `settle`. */
 export async function openWorld(place: Place, at: At = silent): Promise<World> {
   const provider = new Provider(place.remote);
-  const { newStore, own, far, close } = await (place.kind === "sqlite"
-    ? openSqlite(place, at)
-    : openPostgres(place, at));
+  const { newStore, own, far, close } = await openers[place.kind](place, at);
   return {
     place,
     store: pointedStore(newStore(), at),
@@ -75,13 +75,21 @@ interface Opened {
 
 /** Loads what any child may need, so that its compiled form is kept for the next one. */
 export async function warmUp(): Promise<void> {
-  await Promise.all([import("../../../src/sqlite.ts"), import("../../../src/postgres.ts"), import("pg")]);
+  await Promise.all([
+    ...[import("../../../src/sqlite.ts"), import("../../../src/postgres.ts"), import("../../../src/mysql.ts")],
+    ...[import("pg"), import("mysql2")],
+  ]);
 }
 
 // Each kind's modules are loaded where it is used: a child that is killed a hundred times should start fast.
 
 async function openSqlite({ name: world, engine, far }: Place, at: At): Promise<Opened> {
-  const { nodeSqlite, sqlite } = await import("../../../src/sqlite.ts");
+  const { sqlite } = await import("../../../src/sqlite.ts");
+  return { newStore: () => sqlite(engine), ...(await openFiles(world, engine, far, at)) };
+}
+
+async function openFiles(world: string, ownFile: string, farFile: string, at: At): Promise<Omit<Opened, "newStore">> {
+  const { nodeSqlite } = await import("../../../src/sqlite.ts");
   const dbs: DatabaseSync[] = [];
   const book = (place: string, file: string): Book => {
     const db = new DatabaseSync(file, { timeout: 20 });
@@ -92,10 +100,30 @@ async function openSqlite({ name: world, engine, far }: Place, at: At): Promise<
     return sqliteBook(reader, { place, world, on, at });
   };
   return {
-    newStore: () => sqlite(engine),
-    own: book("own", engine),
-    far: book("far", far),
+    own: book("own", ownFile),
+    far: book("far", farFile),
     close: async () => dbs.forEach((db) => void db.close()),
+  };
+}
+
+/** The engine's database is MariaDB; both books are files. */
+async function openMariadb(
+  { name: world, engine, own = "", far, deadlineMs = 10_000 }: Place,
+  at: At,
+): Promise<Opened> {
+  const { mysql } = await import("../../../src/mysql.ts");
+  const { createPool } = await import("mysql2");
+  // The lives of one world share it, and the dead ones keep what they had.
+  const pool = createPool({ uri: engine, connectionLimit: 30, connectTimeout: 5_000 });
+  const books = await openFiles(world, own, far, at);
+  return {
+    newStore: () => mysql(pool, { migrate: true, deadlineMs }),
+    own: books.own,
+    far: books.far,
+    close: async () => {
+      await books.close();
+      await new Promise((resolve) => pool.end(resolve));
+    },
   };
 }
 
@@ -133,6 +161,8 @@ async function openPostgres(
   };
 }
 
+const openers = { sqlite: openSqlite, postgres: openPostgres, mariadb: openMariadb } as const;
+
 /** Makes the tables of a world, once, before any process works in it. */
 export async function settle(place: Place): Promise<void> {
   const world = await openWorld(place);
@@ -147,9 +177,9 @@ export async function settle(place: Place): Promise<void> {
   }
 }
 
-async function makeBooks({ kind, engine, far }: Place): Promise<void> {
-  for (const address of [engine, far]) {
-    if (kind === "sqlite") {
+async function makeBooks({ kind, engine, own = engine, far }: Place): Promise<void> {
+  for (const address of [own, far]) {
+    if (kind !== "postgres") {
       const db = new DatabaseSync(address);
       db.exec(`PRAGMA journal_mode = WAL; ${bookTables.sqlite}`);
       db.close();
