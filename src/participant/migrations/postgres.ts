@@ -3,7 +3,8 @@ import { nowMs } from "./now.ts";
 
 // CREATE … IF NOT EXISTS asks for the right to create even where the thing exists, which a migrated application's user
 // need not have: so each is looked up first, under a lock that lets one process migrate at a time.
-const lockMigrations = `SELECT pg_advisory_xact_lock(hashtextextended('makegood.participant_migration', 0))`;
+// As text, since Prisma cannot read a column of type void.
+const lockMigrations = `SELECT pg_advisory_xact_lock(hashtextextended('makegood.participant_migration', 0))::text AS locked`;
 const findPlaces = `
 SELECT to_regnamespace('makegood') IS NOT NULL AS has_schema,
        to_regclass('makegood.participant_migration') IS NOT NULL AS has_table`;

@@ -39,8 +39,8 @@ export const troublePostgres: TroubleCodes = {
   },
 };
 
-/** Five characters of which the first is never an E, as it is in Node's EPIPE. */
-const sqlState = /^[0-9FHPX][0-9A-Z]{4}$/;
+/** Five characters of which the first is never an E, as it is in Node's EPIPE. Class P0 is PL/pgSQL; P1 and P2 are Prisma's own. */
+const sqlState = /^([0-9FHX][0-9A-Z]{4}|P0[0-9A-Z]{3})$/;
 
 function sqlStateOf(error: unknown): string | undefined {
   for (const at of chainOf(error)) {
