@@ -17,15 +17,18 @@ const rowsOf = (result: unknown): unknown =>
 
 export function openKnex(connection: string, { max = 10 }: ClientSettings = {}): ServerClient<Knex.Transaction> {
   const db = makeKnex({ client: isMysql(connection) ? "mysql2" : "pg", connection, pool: { min: 0, max } });
-  return { ...knexWork, adapter: knex(db), close: () => db.destroy() };
+  return { ...knexClient(db), adapter: knex(db) };
 }
 
-/** What a body does with it, on any database. */
-export const knexWork = {
+/** All but the adapter, on any database. */
+export const knexClient = (db: Knex) => ({
   insertEffect: async (tx: Knex.Transaction, note: string) => void (await tx("effect").insert({ note })),
   countInside: async (tx: Knex.Transaction, note: string) => (await tx("effect").where({ note })).length,
   run: async (tx: Knex.Transaction, sql: string) => rowsOf(await tx.raw(sql)),
-};
+  byHand: <R>(body: (tx: Knex.Transaction) => Promise<R>) => db.transaction(body),
+  root: db,
+  close: async () => db.destroy(),
+});
 
 export interface Effect {
   readonly note: string;
@@ -41,15 +44,18 @@ export async function openTypeorm(
     isMysql(url) ? { type: "mysql", url, ...pool } : { type: "postgres", url, ...pool },
   );
   await dataSource.initialize();
-  return { ...typeormWork, adapter: typeorm(dataSource), close: () => dataSource.destroy() };
+  return { ...typeormClient(dataSource), adapter: typeorm(dataSource) };
 }
 
 export const typeormEntities = [effect];
-export const typeormWork = {
+export const typeormClient = (dataSource: DataSource) => ({
   insertEffect: async (tx: EntityManager, note: string) => void (await tx.insert(effect, { note })),
   countInside: async (tx: EntityManager, note: string) => tx.countBy(effect, { note }),
   run: async (tx: EntityManager, sql: string) => tx.query(sql),
-};
+  byHand: <R>(body: (tx: EntityManager) => Promise<R>) => dataSource.transaction(body),
+  root: dataSource.manager,
+  close: () => dataSource.destroy(),
+});
 
 export function openSequelize(url: string, { max = 10 }: ClientSettings = {}): ServerClient<Transaction> {
   const db = new Sequelize(url, { logging: false, pool: { max } });
@@ -67,6 +73,8 @@ export function openSequelize(url: string, { max = 10 }: ClientSettings = {}): S
       return rows.length;
     },
     run: async (tx, sql) => (await query(tx, sql))[0],
+    byHand: (body) => db.transaction(body),
+    root: db,
     close: () => db.close(),
   };
 }
@@ -85,14 +93,17 @@ export async function openMikroOrm(
   const orm = isMysql(clientUrl)
     ? await MysqlOrm.init(settings)
     : ((await PostgresOrm.init(settings)) as unknown as MysqlOrm);
-  return { ...mikroWork, adapter: mikroOrm(orm), close: () => orm.close() };
+  return { ...mikroClient(orm), adapter: mikroOrm(orm) };
 }
 
 export const mikroQuiet = { logger: () => undefined, ignoreUndefinedInQuery: true };
 
 /** The body leaves the flushing to the end. */
-export const mikroWork = {
+export const mikroClient = (orm: { readonly em: SqlEntityManager; close(): Promise<void> }) => ({
   insertEffect: async (tx: SqlEntityManager, note: string) => void tx.create(mikroEffect, { note }),
   countInside: async (tx: SqlEntityManager, note: string) => tx.count(mikroEffect, { note }),
   run: async (tx: SqlEntityManager, sql: string) => tx.execute(sql),
-};
+  byHand: <R>(body: (tx: SqlEntityManager) => Promise<R>) => orm.em.fork().transactional(body),
+  root: orm.em,
+  close: () => orm.close(),
+});

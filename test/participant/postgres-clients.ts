@@ -26,6 +26,21 @@ export function openPg(connectionString: string, { max = 10 }: ClientSettings = 
     insertEffect: async (tx, note) => void (await tx.query("INSERT INTO effect (note) VALUES ($1)", [note])),
     countInside: async (tx, note) => (await tx.query("SELECT 1 FROM effect WHERE note = $1", [note])).rows.length,
     run: async (tx, sql) => (await tx.query(sql)).rows,
+    async byHand(body) {
+      const client = await pool.connect();
+      await client.query("BEGIN");
+      try {
+        const result = await body(client);
+        await client.query("COMMIT");
+        return result;
+      } catch (error) {
+        await client.query("ROLLBACK");
+        throw error;
+      } finally {
+        client.release();
+      }
+    },
+    root: pool,
     close: () => pool.end(),
   };
 }
@@ -48,6 +63,8 @@ export function openPostgresJs(
     insertEffect: async (tx, note) => void (await tx`INSERT INTO effect ${tx({ note })}`),
     countInside: async (tx, note) => (await tx`SELECT 1 FROM effect WHERE note = ${note}`).length,
     run: (tx, text) => tx.unsafe(text),
+    byHand: (body) => sql.begin(body) as never,
+    root: sql,
     close: () => sql.end({ timeout: 0 }),
   };
 }
@@ -70,6 +87,8 @@ export function openKysely(
     countInside: async (tx, note) =>
       (await tx.selectFrom("effect").selectAll().where("note", "=", note).execute()).length,
     run: async (tx, sql) => (await kyselySql.raw(sql).execute(tx)).rows,
+    byHand: (body) => db.transaction().execute(body),
+    root: db,
     close: () => db.destroy(),
   };
 }
@@ -86,6 +105,8 @@ export function openDrizzlePg(connectionString: string, { max = 10 }: ClientSett
     insertEffect: async (tx, note) => void (await tx.insert(effect).values({ note })),
     countInside: async (tx, note) => (await tx.query.effect.findMany({ where: eq(effect.note, note) })).length,
     run: async (tx, text) => (await tx.execute(drizzleSql.raw(text))).rows,
+    byHand: (body) => db.transaction(body),
+    root: db,
     close: () => db.$client.end(),
   };
 }
@@ -103,6 +124,8 @@ export function openDrizzlePostgresJs(
     insertEffect: async (tx, note) => void (await tx.insert(effect).values({ note })),
     countInside: async (tx, note) => (await tx.query.effect.findMany({ where: eq(effect.note, note) })).length,
     run: (tx, text) => tx.execute(drizzleSql.raw(text)),
+    byHand: (body) => db.transaction(body),
+    root: db,
     close: () => db.$client.end({ timeout: 0 }),
   };
 }

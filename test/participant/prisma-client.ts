@@ -74,7 +74,7 @@ export function openPrismaPg(
   { max = 10 }: ClientSettings = {},
 ): ServerClient<TestPrismaTransaction> {
   const client = new PrismaClient({ adapter: new PrismaPg({ connectionString, max }) });
-  return { ...prismaWork, adapter: prisma(client, { dialect: "postgres" }), close: () => client.$disconnect() };
+  return { ...prismaParts(client), adapter: prisma(client, { dialect: "postgres" }) };
 }
 
 export function openPrismaMariadb(
@@ -88,22 +88,24 @@ export function openPrismaMariadb(
   const client = new PrismaClient({ adapter: new PrismaMariaDb(address) });
   const bytes = (note: string): Uint8Array => new TextEncoder().encode(note);
   return {
-    ...prismaWork,
+    ...prismaParts(client),
     adapter: prisma(client, { dialect: "mysql" }),
     insertEffect: async (tx, note) => void (await tx.effect.create({ data: { note: bytes(note) } })),
     countInside: async (tx, note) => tx.effect.count({ where: { note: bytes(note) } }),
-    close: () => client.$disconnect(),
   };
 }
 
 export function openPrismaSqlite({ PrismaClient }: GeneratedPrisma, path: string): ServerClient<TestPrismaTransaction> {
   const client = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${path}`, timeout: 0 }) });
   const adapter = prisma(client, { dialect: "sqlite", exclusive: true, durability: "ignore" });
-  return { ...prismaWork, adapter, close: () => client.$disconnect() };
+  return { ...prismaParts(client), adapter };
 }
 
-const prismaWork = {
+const prismaParts = (client: TestPrismaClient) => ({
   insertEffect: async (tx: TestPrismaTransaction, note: string) => void (await tx.effect.create({ data: { note } })),
   countInside: async (tx: TestPrismaTransaction, note: string) => tx.effect.count({ where: { note } }),
   run: async (tx: TestPrismaTransaction, sql: string): Promise<unknown> => tx.$queryRawUnsafe(sql),
-};
+  byHand: <R>(body: (tx: TestPrismaTransaction) => Promise<R>) => client.$transaction(body),
+  root: client,
+  close: () => client.$disconnect(),
+});

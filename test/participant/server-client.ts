@@ -7,6 +7,10 @@ export interface ServerClient<Tx> {
   readonly countInside: (tx: Tx, note: string) => Awaitable<number>;
   /** Runs any statement with the user's client. */
   readonly run: (tx: Tx, sql: string) => Promise<unknown>;
+  /** Runs a body in a transaction of the user's own making, at the client's default isolation; commits, or rolls back and rethrows. */
+  readonly byHand: <R>(body: (tx: Tx) => Promise<R>) => Promise<R>;
+  /** What a user may mistake for a transaction: the pool, the ORM's root. */
+  readonly root: unknown;
   readonly close: () => Promise<void>;
 }
 

@@ -30,6 +30,12 @@ describe.skipIf(Database === null)(title, () => {
           insertEffect: (tx, note) => void tx.prepare("INSERT INTO effect (note) VALUES (?)").run(note),
           countInside: (tx, note) => tx.prepare("SELECT 1 FROM effect WHERE note = ?").all(note).length,
           countEffects: files.countEffects,
+          byHand: (body) => {
+            const [db] = databases;
+            if (db === undefined) throw new Error("not reached");
+            return db.transaction(() => body(db))();
+          },
+          root: databases[0],
           close: () => {
             for (const db of databases) db.close();
             files.remove();

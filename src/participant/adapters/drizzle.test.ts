@@ -6,10 +6,15 @@ import { sqliteTable, text as sqliteText } from "drizzle-orm/sqlite-core";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
+import { openDrizzleCallbackMysql2, openDrizzleMysql2 } from "../../../test/participant/mysql-clients.ts";
 import { openDrizzlePg, openDrizzlePostgresJs } from "../../../test/participant/postgres-clients.ts";
-import { testParticipant, testPostgresParticipant } from "../../../test/participant/run-claims.ts";
+import {
+  testMysqlParticipant,
+  testParticipant,
+  testPostgresParticipant,
+} from "../../../test/participant/run-claims.ts";
 import { makeSqliteFiles } from "../../../test/participant/sqlite-files.ts";
-import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
 import { drizzle, statementOf } from "./drizzle.ts";
 
 const sqliteEffect = sqliteTable("effect", { note: sqliteText().notNull() });
@@ -47,6 +52,11 @@ describeWithPostgres("drizzle", (database) => {
   });
 });
 
+describeWithMariadb("drizzle", (database) => {
+  testMysqlParticipant("Drizzle over mysql2", database, openDrizzleMysql2);
+  testMysqlParticipant("Drizzle over mysql2 with callbacks", database, openDrizzleCallbackMysql2);
+});
+
 const Database = await loadBetterSqlite3();
 
 describe.skipIf(Database === null)("drizzle", () => {
@@ -69,6 +79,8 @@ describe.skipIf(Database === null)("drizzle", () => {
         insertEffect: (tx, note) => void tx.insert(sqliteEffect).values({ note }).run(),
         countInside: (tx, note) => tx.select().from(sqliteEffect).where(eq(sqliteEffect.note, note)).all().length,
         countEffects: files.countEffects,
+        byHand: (body) => first.transaction(body),
+        root: first,
         close: () => {
           for (const db of [first, second, empty]) db.$client.close();
           files.remove();

@@ -1,7 +1,7 @@
 import makeKnex from "knex";
 import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
-import { knexWork, openKnex } from "../../../test/participant/orm-clients.ts";
+import { knexClient, openKnex } from "../../../test/participant/orm-clients.ts";
 import {
   testAsyncSqliteParticipant,
   testMysqlParticipant,
@@ -24,7 +24,7 @@ describe.skipIf(!hasSqlite)("knex", () => {
     };
     const pool = { min: 1, max: 1, afterCreate };
     const db = makeKnex({ client: "better-sqlite3", connection: { filename }, useNullAsDefault: true, pool });
-    return { ...knexWork, adapter: knex(db, { durability: "require" }), close: () => db.destroy() };
+    return { ...knexClient(db), adapter: knex(db, { durability: "require" }) };
   });
 });
 

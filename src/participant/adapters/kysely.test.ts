@@ -1,10 +1,15 @@
 import { CamelCasePlugin, Kysely, ParseJSONResultsPlugin, SqliteDialect, type Transaction } from "kysely";
 import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
+import { openKyselyMysql } from "../../../test/participant/mysql-clients.ts";
 import { openKysely } from "../../../test/participant/postgres-clients.ts";
-import { testParticipant, testPostgresParticipant } from "../../../test/participant/run-claims.ts";
+import {
+  testMysqlParticipant,
+  testParticipant,
+  testPostgresParticipant,
+} from "../../../test/participant/run-claims.ts";
 import { makeSqliteFiles } from "../../../test/participant/sqlite-files.ts";
-import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
 import { kysely } from "./kysely.ts";
 
 interface Tables {
@@ -22,6 +27,10 @@ const countInside = async (tx: Tx, note: string): Promise<number> =>
 
 describeWithPostgres("kysely", (database) => {
   testPostgresParticipant("Kysely on PostgreSQL", database, openKysely);
+});
+
+describeWithMariadb("kysely", (database) => {
+  testMysqlParticipant("Kysely on MariaDB", database, openKyselyMysql);
 });
 
 const Database = await loadBetterSqlite3();
@@ -48,6 +57,8 @@ describe.skipIf(Database === null)("kysely", () => {
         insertEffect,
         countInside,
         countEffects: files.countEffects,
+        byHand: (body) => first.db.transaction().execute(body),
+        root: first.db,
         close: async () => {
           await Promise.all(made.map(({ db }) => db.destroy()));
           files.remove();

@@ -1,7 +1,7 @@
 import { MikroORM } from "@mikro-orm/sqlite";
 import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
-import { mikroEffect, mikroQuiet, mikroWork, openMikroOrm } from "../../../test/participant/orm-clients.ts";
+import { mikroClient, mikroEffect, mikroQuiet, openMikroOrm } from "../../../test/participant/orm-clients.ts";
 import {
   testAsyncSqliteParticipant,
   testMysqlParticipant,
@@ -27,7 +27,7 @@ describe.skipIf(!hasSqlite)("mikroOrm", () => {
   testAsyncSqliteParticipant("MikroORM on SQLite", async (path) => {
     const orm = await onSqlite(path);
     const adapter = mikroOrm(orm, { durability: "require" });
-    return { ...(mikroWork as object as typeof mikroWork), adapter: adapter as never, close: () => orm.close() };
+    return { ...mikroClient(orm as never), adapter: adapter as never };
   });
 
   it("takes a constraint that the flush meets for the body's failure, not for one of COMMIT", async () => {

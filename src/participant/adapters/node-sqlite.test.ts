@@ -26,6 +26,18 @@ for (const [name, settings] of Object.entries(allSettings)) {
         insertEffect: (tx, note) => void tx.prepare("INSERT INTO effect (note) VALUES (?)").run(note),
         countInside: (tx, note) => tx.prepare("SELECT * FROM effect WHERE note = ?").all(note).length,
         countEffects: files.countEffects,
+        byHand: (body) => {
+          first.exec("BEGIN");
+          try {
+            const result = body(first);
+            first.exec("COMMIT");
+            return result;
+          } catch (error) {
+            first.exec("ROLLBACK");
+            throw error;
+          }
+        },
+        root: first,
         close: () => {
           for (const db of databases) db.close();
           files.remove();

@@ -1,7 +1,7 @@
 import { DataSource } from "typeorm";
 import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
-import { openTypeorm, typeormEntities, typeormWork } from "../../../test/participant/orm-clients.ts";
+import { openTypeorm, typeormClient, typeormEntities } from "../../../test/participant/orm-clients.ts";
 import {
   testAsyncSqliteParticipant,
   testMysqlParticipant,
@@ -27,7 +27,7 @@ describe.skipIf(!hasSqlite)("typeorm", () => {
   testAsyncSqliteParticipant("TypeORM on SQLite", async (path) => {
     const dataSource = await onSqlite(path).initialize();
     const adapter = typeorm(dataSource, { exclusive: true, durability: "require" });
-    return { ...typeormWork, adapter, close: () => dataSource.destroy() };
+    return { ...typeormClient(dataSource), adapter };
   });
 
   it("takes turns with itself on the one connection that TypeORM has there", async () => {
@@ -35,10 +35,10 @@ describe.skipIf(!hasSqlite)("typeorm", () => {
     const adapter = typeorm(dataSource, { exclusive: true });
     await dataSource.query("CREATE TABLE effect (note TEXT)");
     const failing = adapter.transaction(async (tx) => {
-      await typeormWork.insertEffect(tx, "lost");
+      await typeormClient(dataSource).insertEffect(tx, "lost");
       throw new Error("roll back");
     });
-    const kept = adapter.transaction((tx) => typeormWork.insertEffect(tx, "kept"));
+    const kept = adapter.transaction((tx) => typeormClient(dataSource).insertEffect(tx, "kept"));
     await expect(failing).rejects.toThrow("roll back");
     await kept;
     expect(await dataSource.query("SELECT note FROM effect")).toEqual([{ note: "kept" }]);

@@ -5,6 +5,7 @@ import type { Dialect } from "../../core/store.ts";
 import { actionClaims } from "./action-claims.ts";
 import { barrierClaims } from "./barrier-claims.ts";
 import { lockClaims } from "./lock-claims.ts";
+import { callerClaims } from "./caller-claims.ts";
 import { ownClaims } from "./own-claims.ts";
 import { type Claim, type ParticipantFixture, sceneOf } from "./scene.ts";
 import { scriptClaims } from "./script-claims.ts";
@@ -22,6 +23,7 @@ export interface ParticipantClaim<Tx, M extends Mode> {
 const claims: readonly Claim[] = [
   ...ownClaims,
   ...scriptClaims,
+  ...callerClaims,
   ...actionClaims,
   ...undoClaims,
   ...tccClaims,

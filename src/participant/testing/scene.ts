@@ -25,6 +25,10 @@ export interface ParticipantFixture<Tx, M extends Mode> {
   readonly insertEffect: (tx: Tx, note: string) => Awaitable<void>;
   /** Counts rows of `effect`, with the user's client. */
   readonly countInside: (tx: Tx, note: string) => Awaitable<number>;
+  /** Runs a body in a transaction of the user's own making, at the client's default isolation; commits, or rolls back and rethrows. */
+  readonly byHand: <R>(body: (tx: Tx) => M extends "sync" ? R : Promise<R>) => Awaitable<R>;
+  /** What a user may mistake for a transaction: the pool, the ORM's root, the connection without one. */
+  readonly root: unknown;
   /** The same over a connection apart from both adapters: sees what is committed. */
   readonly countEffects: (note: string) => Awaitable<number>;
   /** A new execution's id. */
@@ -42,6 +46,8 @@ export type Result = Uint8Array | null;
 
 export interface Scene {
   readonly orders: Participant<unknown>;
+  /** The user's own transaction; its body may not await on a synchronous client. */
+  readonly byHand: <R>(body: (tx: unknown) => Awaitable<R>) => Promise<R>;
   readonly port: ParticipantPort;
   /** Another process on the same database. */
   readonly other: ParticipantPort;
@@ -76,6 +82,7 @@ export async function sceneOf<Tx, M extends Mode>(given: ParticipantFixture<Tx, 
       (tx) =>
         andThen(fixture.insertEffect(tx, note), () => result),
     undoing: (note) => (tx, result) => fixture.insertEffect(tx, `${note} ${textOf(result)}`),
+    byHand: async (body) => fixture.byHand(body as (tx: unknown) => never),
     effects: async (note) => fixture.countEffects(note),
     unmigrated: participant("stock", fixture.emptyAdapter),
   };
