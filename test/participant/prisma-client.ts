@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { PrismaBetterSqlite3 } from "@prisma/adapter-better-sqlite3";
 import { PrismaMariaDb } from "@prisma/adapter-mariadb";
 import { PrismaPg } from "@prisma/adapter-pg";
+import { afterAll, beforeAll } from "vitest";
 import type { Dialect } from "../../src/core/store.ts";
 import { type PrismaClientLike, prisma } from "../../src/participant/adapters/prisma.ts";
 import type { ClientSettings, ServerClient } from "./server-client.ts";
@@ -31,12 +32,25 @@ export interface TestPrismaTransaction {
 }
 type MakeClient = new (options: { adapter: object }) => TestPrismaClient;
 
-export interface GeneratedPrisma {
+/** Inside of a `describe`: the client of a dialect, generated before its tests. */
+export function generatedPrisma(dialect: Dialect): () => GeneratedPrisma {
+  let made: GeneratedPrisma | undefined;
+  beforeAll(async () => {
+    made = await generatePrisma(dialect);
+  }, 60_000);
+  afterAll(() => made?.remove());
+  return () => {
+    if (made === undefined) throw new Error("Expected to be called inside a test or hook.");
+    return made;
+  };
+}
+
+interface GeneratedPrisma {
   readonly PrismaClient: MakeClient;
   readonly remove: () => void;
 }
 
-export async function generatePrisma(dialect: Dialect): Promise<GeneratedPrisma> {
+async function generatePrisma(dialect: Dialect): Promise<GeneratedPrisma> {
   const folder = mkdtempSync(join(import.meta.dirname, ".prisma-"));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {

@@ -82,12 +82,13 @@ const expected = "a Knex.Transaction, before it ends";
 const knexDisposed = "__knex__disposed";
 
 /** A connection of ours, which Knex does not give back by itself: so it can be discarded before. */
-function begin(db: Knex, connection: unknown, dialect: Dialect): Promise<Knex.Transaction> {
+async function begin(db: Knex, connection: unknown, dialect: Dialect): Promise<Knex.Transaction> {
   const isolation = dialect === "sqlite" ? {} : { isolationLevel: "read committed" };
-  return db.transaction(
-    undefined as never,
-    { connection, doNotRejectOnRollback: true, ...isolation } as never,
-  ) as never;
+  const config = { connection, doNotRejectOnRollback: true, ...isolation };
+  const tx: Knex.Transaction = await (db.transaction(undefined as never, config as never) as never);
+  // Knex hands out a transaction also where BEGIN failed, as one that has ended.
+  if (tx.isCompleted()) await tx.executionPromise;
+  return tx;
 }
 
 interface KnexClient {

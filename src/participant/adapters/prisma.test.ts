@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { loadBetterSqlite3 } from "../../../test/participant/better-sqlite3.ts";
 import {
-  type GeneratedPrisma,
-  generatePrisma,
+  generatedPrisma,
   openPrismaMariadb,
   openPrismaPg,
   openPrismaSqlite,
@@ -13,36 +12,22 @@ import {
   testPostgresParticipant,
 } from "../../../test/participant/run-claims.ts";
 import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
-import type { Dialect } from "../../core/store.ts";
 import { prisma } from "./prisma.ts";
 
-/** The client of a dialect, generated before the tests of a block. */
-function generated(dialect: Dialect): () => GeneratedPrisma {
-  let made: GeneratedPrisma | undefined;
-  beforeAll(async () => {
-    made = await generatePrisma(dialect);
-  }, 60_000);
-  afterAll(() => made?.remove());
-  return () => {
-    if (made === undefined) throw new Error("not reached");
-    return made;
-  };
-}
-
 describeWithPostgres("prisma", (database) => {
-  const client = generated("postgres");
+  const client = generatedPrisma("postgres");
   testPostgresParticipant("Prisma on PostgreSQL", database, (url) => openPrismaPg(client(), url));
 });
 
 describeWithMariadb("prisma", (database) => {
-  const client = generated("mysql");
+  const client = generatedPrisma("mysql");
   testMysqlParticipant("Prisma on MariaDB", database, (url) => openPrismaMariadb(client(), url));
 });
 
 const hasSqlite = (await loadBetterSqlite3()) !== null;
 
 describe.skipIf(!hasSqlite)("prisma", () => {
-  const client = generated("sqlite");
+  const client = generatedPrisma("sqlite");
   testAsyncSqliteParticipant("Prisma on SQLite", (path) => openPrismaSqlite(client(), path), {
     "ask: bytes, empty bytes, null and text pass through unchanged, under the names that the statement gave them":
       "Prisma's driver adapter cannot read bytes that are no column of a table",

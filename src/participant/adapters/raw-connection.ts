@@ -18,8 +18,8 @@ export interface RawConnection {
   query(sql: string, parameters: readonly unknown[]): Awaitable<readonly Row[]>;
   /** Throws TRANSACTION_REQUIRED where no transaction is open. */
   assertTransaction(): Awaitable<void>;
-  /** Throws where COMMIT would be answered with ROLLBACK. */
-  assertCommittable(): void;
+  /** After COMMIT. Throws where it was answered with ROLLBACK. */
+  assertCommitted(): void;
   /** Makes it unfit for use, so that its pool drops it when it comes back. */
   discard(): void;
   /** Hears of its loss, which would end the process if nobody did; returns how to stop. */
@@ -56,8 +56,8 @@ export async function runBegun<Tx, R>(begun: Begun<Tx>, body: (tx: Tx) => Awaita
   let isClean = false;
   try {
     const result = await body(tx);
-    raw.assertCommittable();
     await begun.commit();
+    raw.assertCommitted();
     isClean = true;
     return result;
   } finally {
@@ -78,6 +78,7 @@ const endings = new WeakMap<object, Error>();
 
 function rawPg(connection: unknown): RawConnection {
   const client = checked(connection, "query", "pg") as PoolClient;
+  let lastCommand: string | undefined;
   return {
     async query(sql, parameters) {
       refuseEnded(client);
@@ -88,16 +89,25 @@ function rawPg(connection: unknown): RawConnection {
       }
     },
     assertTransaction: () => assertPgTransaction(client),
-    assertCommittable() {
-      if (client.getTransactionStatus?.() === "E") throw new CommitRefusedError();
+    assertCommitted() {
+      if (lastCommand === "ROLLBACK") throw new CommitRefusedError();
     },
     discard: () => void Promise.resolve((client as { end?: () => Promise<void> }).end?.()).catch(ignore),
     listen() {
       const hear = (error: Error): void => {
         if (!endings.has(client)) endings.set(client, error);
       };
+      const note = ({ text }: { readonly text?: string }): void => {
+        lastCommand = text;
+      };
+      // ORMs keep to themselves what COMMIT was answered with, so it is heard where pg itself hears it.
+      const { connection } = client as { connection?: NodeJS.EventEmitter };
       client.on("error", hear);
-      return () => void client.off("error", hear);
+      connection?.on("commandComplete", note);
+      return () => {
+        client.off("error", hear);
+        connection?.off("commandComplete", note);
+      };
     },
   };
 }
@@ -109,7 +119,7 @@ function rawMysql2(connection: unknown): RawConnection {
   return {
     query: (sql, parameters) => queryMysql2(promises, sql, parameters),
     assertTransaction: () => assertMysql2Transaction(promises),
-    assertCommittable: ignore,
+    assertCommitted: ignore,
     discard: () => promises.destroy(),
     listen() {
       promises.on("error", ignore);
@@ -126,7 +136,7 @@ function rawSqlite(connection: unknown): RawConnection {
     assertTransaction() {
       if (!isInTransaction()) throw transactionRequired("an open transaction", "none on this connection");
     },
-    assertCommittable: ignore,
+    assertCommitted: ignore,
     discard: ignore,
     listen: () => ignore,
   };

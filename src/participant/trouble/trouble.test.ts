@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { troubleMysql } from "./mysql.ts";
 import { troublePostgres } from "./postgres.ts";
 import { troubleSqlite } from "./sqlite.ts";
 
@@ -25,6 +26,7 @@ describe("trouble on PostgreSQL", () => {
     ["23505", "permanent"],
     ["22P05", "permanent"],
     ["ECONNRESET", "lost"],
+    ["P2028", "lost"],
     ["EPIPE", "lost"],
     ["CONNECTION_CLOSED", "lost"],
   ] as const)("%s is %s, also as the cause of an ORM's error", (code, trouble) => {
@@ -53,6 +55,63 @@ describe("trouble on PostgreSQL", () => {
       expect(troubleSqlite.troubleOf(thrown)).toBe("permanent");
       expect(troubleSqlite.isRollback(thrown)).toBe(false);
     }
+  });
+});
+
+describe("trouble on MySQL and MariaDB", () => {
+  const numbered = (errno: number, message = "as asked"): Error => Object.assign(new Error(message), { errno });
+
+  it.each([
+    [1213, "transient"],
+    [1205, "transient"],
+    [1020, "transient"],
+    [1317, "transient"],
+    [1969, "transient"],
+    [3024, "transient"],
+    [3572, "transient"],
+    [1040, "transient"],
+    [1203, "transient"],
+    [1053, "transient"],
+    [1927, "transient"],
+    [1290, "transient"],
+    [1146, "missing"],
+    [1054, "missing"],
+    [1049, "missing"],
+    [1158, "lost"],
+    [4031, "lost"],
+    [2006, "lost"],
+    [2013, "lost"],
+    [45_009, "lost"],
+    [-104, "lost"],
+    [1062, "permanent"],
+    [1064, "permanent"],
+    [1305, "permanent"],
+  ] as const)("%s is %s, also within an ORM's error", (errno, trouble) => {
+    const error = numbered(errno);
+    const wrappings = [error, wrapped(error), { driverError: error }, { original: error }];
+    expect(wrappings.map(troubleMysql.troubleOf)).toEqual(Array(4).fill(trouble));
+  });
+
+  it("knows by the savepoint that the transaction has ended, and by no other one", () => {
+    expect(troubleMysql.troubleOf(numbered(1305, "SAVEPOINT makegood_body does not exist"))).toBe("ended");
+    expect(troubleMysql.troubleOf(numbered(1305, "SAVEPOINT sp1 does not exist"))).toBe("permanent");
+  });
+
+  it("takes an error without a number for a lost connection, and a TypeError for a mistake", () => {
+    expect(troubleMysql.troubleOf(withCode("PROTOCOL_CONNECTION_LOST"))).toBe("lost");
+    expect(troubleMysql.troubleOf(new TypeError("x is not a function"))).toBe("permanent");
+  });
+
+  it("is certain of a COMMIT that a cluster or a server gone read-only refused, and of no other", () => {
+    for (const certain of [1213, 1290]) expect(troubleMysql.isRollback(wrapped(numbered(certain)))).toBe(true);
+    for (const unclear of [1205, 1053, 2013, 1180]) expect(troubleMysql.isRollback(numbered(unclear))).toBe(false);
+    expect(troubleMysql.isRollback(withCode("ECONNRESET"))).toBe(false);
+  });
+
+  it("takes a lock that another migration holds for a race", () => {
+    for (const race of [numbered(1213), numbered(1205), withCode("STORE_CONFLICT")])
+      expect(troubleMysql.isMigrationRace(race)).toBe(true);
+    expect(troubleMysql.isMigrationRace(numbered(1044))).toBe(false);
   });
 });
 
