@@ -89,7 +89,9 @@ export async function openMikroOrm(
   clientUrl: string,
   { max = 10 }: ClientSettings = {},
 ): Promise<ServerClient<SqlEntityManager>> {
-  const settings = { clientUrl, entities: [mikroEffect], pool: { max }, ...mikroQuiet };
+  // MikroORM overlooks what stands behind the address.
+  const driverOptions = Object.fromEntries(new URL(clientUrl).searchParams);
+  const settings = { clientUrl, driverOptions, entities: [mikroEffect], pool: { max }, ...mikroQuiet };
   const orm = isMysql(clientUrl)
     ? await MysqlOrm.init(settings)
     : ((await PostgresOrm.init(settings)) as unknown as MysqlOrm);

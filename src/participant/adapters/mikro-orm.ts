@@ -19,7 +19,8 @@ type AnyMikroOrm = Pick<MikroORM<IDatabaseDriver, any>, "driver"> & { readonly e
 /**
  * A participant on MikroORM 7 over PostgreSQL, MySQL, MariaDB or SQLite. Bodies get a fork of the `EntityManager` in an open
  * transaction: at READ COMMITTED, on SQLite holding the write lock from the start. What a body has persisted is flushed
- * when it returns, before the transaction's last statements. `options` is for SQLite, as for `betterSqlite3`.
+ * when it returns, before the transaction's last statements. A session context of MikroORM's is not applied. `options` is
+ * for SQLite, as for `betterSqlite3`.
  *
  * @throws OPTION_INVALID for another driver.
  */
@@ -41,20 +42,24 @@ export function mikroOrm<Orm extends AnyMikroOrm>(
   return {
     mode: "async",
     dialect,
-    async transaction(body) {
-      const em = (orm.em as EntityManager).fork({ useContext: false });
-      await em.begin(dialect === "sqlite" ? {} : { isolationLevel: "read committed" as never });
-      own.add(em);
-      try {
-        await prepare(em);
-        const result = await body(em);
-        await em.commit();
-        return result;
-      } catch (error) {
-        await rollBackPatiently(() => em.rollback());
-        throw isAbortedCommit(error) ? new CommitRefusedError({ cause: error }) : error;
-      }
-    },
+    transaction: (body) =>
+      onOneConnection(orm, async (db) => {
+        const em = (orm.em as EntityManager).fork({ useContext: false });
+        const begin = db.startTransaction();
+        em.setTransactionContext(
+          await (dialect === "sqlite" ? begin : begin.setIsolationLevel("read committed")).execute(),
+        );
+        own.add(em);
+        try {
+          await prepare(em);
+          const result = await body(em);
+          await em.commit();
+          return result;
+        } catch (error) {
+          await rollBackPatiently(() => em.rollback());
+          throw isAbortedCommit(error) ? new CommitRefusedError({ cause: error }) : error;
+        }
+      }),
     async assertTransaction(tx) {
       if (typeof propertyOf(tx, "isInTransaction") !== "function") throw transactionRequired(expected, tx);
       const context = (tx as EntityManager).getTransactionContext();
@@ -72,11 +77,32 @@ export function mikroOrm<Orm extends AnyMikroOrm>(
 
 const expected = "an EntityManager of MikroORM inside a transaction";
 
-/** MikroORM's transaction is one of Kysely's, a part of which this is. */
+/** Beneath MikroORM is Kysely, of which these parts are used. */
 interface KyselyTransaction {
   withoutPlugins(): {
     executeQuery(query: object): Promise<{ rows: readonly Row[]; numAffectedRows?: bigint; insertId?: bigint }>;
   };
+}
+interface KyselyBegin {
+  setIsolationLevel(level: string): KyselyBegin;
+  execute(): Promise<KyselyTransaction>;
+}
+interface KyselyConnection {
+  startTransaction(): KyselyBegin;
+}
+interface SqlConnection {
+  ensureConnection(): Promise<void>;
+  getClient(): { connection(): { execute<R>(use: (db: KyselyConnection) => Promise<R>): Promise<R> } };
+}
+
+/**
+ * As `em.begin()` would, but on a connection that goes back in any case: of a transaction whose ROLLBACK fails, since its
+ * connection is lost, the Kysely of MikroORM 7.2 never gives it back, so that the pool runs dry.
+ */
+async function onOneConnection<R>(orm: AnyMikroOrm, use: (db: KyselyConnection) => Promise<R>): Promise<R> {
+  const connection = orm.driver.getConnection("write") as unknown as SqlConnection;
+  await connection.ensureConnection();
+  return await connection.getClient().connection().execute(use);
 }
 
 async function execute(
