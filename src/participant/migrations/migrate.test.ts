@@ -4,11 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { afterAll, describe, expect, it } from "vitest";
-import { describeWithPostgres } from "../../../test/services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
+import { createMariadbDatabase } from "../../../test/services/mariadb.ts";
 import { createDatabase } from "../../../test/services/postgres.ts";
 import type { Mode, TxAdapter } from "../../core/participant.ts";
+import type { Dialect } from "../../core/store.ts";
+import { mysql2 } from "../adapters/mysql2.ts";
 import { nodeSqlite } from "../adapters/node-sqlite.ts";
 import { nodePostgres } from "../adapters/pg.ts";
 import { participant } from "../participant.ts";
@@ -16,7 +20,7 @@ import { participant } from "../participant.ts";
 const program = fileURLToPath(new URL("../../../test/participant/migrate-process.ts", import.meta.url));
 
 /** Another process migrates; with `dieAfter` it dies by SIGKILL after so many statements. Returns how it ended. */
-function migrateElsewhere(dialect: "postgres" | "sqlite", address: string, dieAfter = 0): Promise<"done" | "killed"> {
+function migrateElsewhere(dialect: Dialect, address: string, dieAfter = 0): Promise<"done" | "killed"> {
   const args = ["--disable-warning=ExperimentalWarning", program, dialect, address, String(dieAfter)];
   return new Promise((settle, reject) => {
     execFile(process.execPath, args, (error, _stdout, stderr) => {
@@ -117,5 +121,63 @@ describeWithPostgres("migrating on PostgreSQL", (database) => {
       expect(await act(nodePostgres(app))).toBe("ran");
       await app.end();
       await pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }));
+});
+
+describeWithMariadb("migrating on MariaDB", (database) => {
+  const withFresh = async (check: (url: string, pool: mysql.Pool) => Promise<void>): Promise<void> => {
+    const fresh = await createMariadbDatabase(database.url);
+    const pool = mysql.createPool({ uri: fresh.url });
+    try {
+      await check(fresh.url, pool);
+    } finally {
+      await pool.end();
+      await fresh.drop();
+    }
+  };
+
+  it("works from six processes at once", () =>
+    withFresh(async (url, pool) => {
+      expect(await Promise.all(Array.from({ length: 6 }, () => migrateElsewhere("mysql", url)))).toEqual(
+        Array(6).fill("done"),
+      );
+      expect(await act(mysql2(pool))).toBe("ran");
+    }));
+
+  it("goes on where a process that was killed after any of its statements has left off", async () => {
+    for (let dieAfter = 1, isKilled = true; isKilled; dieAfter++) {
+      await withFresh(async (url, pool) => {
+        isKilled = (await migrateElsewhere("mysql", url, dieAfter)) === "killed";
+        await participant("orders", mysql2(pool)).migrate();
+        expect(await act(mysql2(pool))).toBe("ran");
+      });
+      if (!isKilled) expect(dieAfter).toBeGreaterThan(6);
+    }
+  });
+
+  it("lets go of its lock when a statement is refused, so that the next one need not wait for the connection's end", () =>
+    withFresh(async (_url, pool) => {
+      await pool.query("CREATE TABLE makegood_participant_migration (another_column INT)");
+      await expect(participant("orders", mysql2(pool)).migrate()).rejects.toThrow("Unknown column");
+      await pool.query("DROP TABLE makegood_participant_migration");
+      await participant("orders", mysql2(pool)).migrate();
+      expect(await act(mysql2(pool))).toBe("ran");
+    }));
+
+  it("asks for no right to create anything where all is there already", () =>
+    withFresh(async (url, pool) => {
+      await participant("orders", mysql2(pool)).migrate();
+      const name = new URL(url).pathname.slice(1);
+      const user = `'app_${name.slice(-8)}'@'%'`;
+      await pool.query(`CREATE USER ${user} IDENTIFIED BY 'app'`);
+      await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${name}.* TO ${user}`);
+      const appUrl = new URL(url);
+      appUrl.username = `app_${name.slice(-8)}`;
+      appUrl.password = "app";
+      const app = mysql.createPool({ uri: appUrl.href });
+      await participant("orders", mysql2(app)).migrate();
+      expect(await act(mysql2(app))).toBe("ran");
+      await app.end();
+      await pool.query(`DROP USER ${user}`);
     }));
 });

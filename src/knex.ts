@@ -1,0 +1,1 @@
+export { knex } from "./participant/adapters/knex.ts";

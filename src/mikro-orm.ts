@@ -1,0 +1,1 @@
+export { mikroOrm } from "./participant/adapters/mikro-orm.ts";

@@ -1,0 +1,1 @@
+export { type PrismaOptions, type PrismaTransaction, prisma } from "./participant/adapters/prisma.ts";

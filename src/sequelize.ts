@@ -1,0 +1,1 @@
+export { sequelize } from "./participant/adapters/sequelize.ts";

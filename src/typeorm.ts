@@ -1,0 +1,1 @@
+export { type TypeormOptions, typeorm } from "./participant/adapters/typeorm.ts";
