@@ -38,6 +38,18 @@ export type {
 export type { Limits } from "./core/limits.ts";
 export type { HeldLock, LockOptions, LockOutcome } from "./core/lock.ts";
 export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
+export type {
+  Checked,
+  Columns,
+  EventOf,
+  Guard,
+  StateOf,
+  States,
+  StateWork,
+  Transition,
+} from "./core/machine/spec.ts";
+export { fromXState, type ImportedMachine, type XStateConfig } from "./core/machine/xstate.ts";
+export type { Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
@@ -49,4 +61,16 @@ export type { StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";
 export { pruneLocks } from "./participant/lock/lock.ts";
+export { stateMachine } from "./participant/machine/machine.ts";
+export type {
+  HistoryEntry,
+  Machine,
+  MachineOptions,
+  MachineRow,
+  MigrateOptions,
+  MoveOptions,
+  MoveRefused,
+  MoveResult,
+  TableCheck,
+} from "./participant/machine/types.ts";
 export { participant } from "./participant/participant.ts";

@@ -36,6 +36,13 @@ export const errorCatalog = {
   CALL_HEADERS_INVALID: refusal("The headers that say which step calls are missing, repeated or malformed.", "Send what `step.headers()` returned, unchanged; answer such a request with 400."),
   TRY_MISSING: refusal("A confirm arrived for a try that never ran here, or was canceled.", "Send the confirm to the service that answered the try; check that its barrier rows were not deleted."),
   TRANSACTION_REQUIRED: refusal("A call that belongs into a transaction of the caller's was given a pool, a bare connection, or a transaction that has ended.", "Call it with the transaction that your client hands you, before it ends."),
+  TRANSITION_ILLEGAL: refusal("The state machine knows no such event in the state that the row is in.", "Read the row's state; `details.legal` lists the events that it takes."),
+  GUARD_REFUSED: refusal("The event is legal in the row's state, but its guard said no.", "Meet the condition that `details.guard` names, or send another event."),
+  STATE_STALE: refusal("The row is no longer in the state, or of the version, that the caller saw: another move came first.", "Read the row again, decide again, and send the event for the state that it is in."),
+  STATE_UNKNOWN: refusal("A text is no state of the state machine.", "Check the value. Rows of an older definition: call `machine.check` and `machine.migrateRows`."),
+  STATE_UNMAPPED: refusal("Rows are in states that the state machine does not know and the mapping does not name.", "Map each state of `details.states`, or bring those rows in order by hand."),
+  EVENT_ID_REUSED: refusal("The id of an event was given to another event of the same row before.", "Give each event an id of its own; a repeated event keeps its id and its name."),
+  ROW_MISSING: refusal("There is no row of this id in the table.", "Check the id; the row was never inserted, was deleted, or is not yet committed."),
   APP_CLOSED: refusal("The app has been closed, or is closing.", "Start the work before closing, or in another process."),
 
   // How a job is written.
@@ -125,6 +132,28 @@ export interface ErrorDetails {
   readonly VALUE_UNSUPPORTED: { readonly path: string; readonly found: string };
   readonly VALUE_TOO_LARGE: { readonly path: string; readonly maxBytes: number; readonly bytes?: number };
   readonly VALUE_TOO_DEEP: { readonly path: string; readonly maxDepth: number };
+  readonly TRANSITION_ILLEGAL: {
+    readonly machine: string;
+    readonly id: string;
+    readonly event: string;
+    readonly actual: string;
+    readonly legal: readonly string[];
+  };
+  readonly GUARD_REFUSED: {
+    readonly machine: string;
+    readonly id: string;
+    readonly event: string;
+    readonly actual: string;
+    readonly guard: string;
+  };
+  readonly STATE_STALE: {
+    readonly machine: string;
+    readonly id: string;
+    readonly event: string;
+    readonly actual: string;
+    readonly version: number | null;
+  };
+  readonly ROW_MISSING: { readonly table: string; readonly id: string };
   readonly LEASE_LOST: { readonly executionId: string; readonly token: number };
 }
 export type DetailsOf<C extends ErrorCode> = C extends keyof ErrorDetails ? ErrorDetails[C] : Fields;

@@ -130,6 +130,39 @@ export type BarrierOutcome<R> =
   | { readonly kind: "blocked" }
   /** An undo whose action or try never came: nothing was done, and the action is blocked from now on. Answer as after an undo. */
   | { readonly kind: "empty" };
+/** An update that is made only if the row is still of the version that the caller read. */
+export interface VersionedChange {
+  /** "account", or "bank.account" with its schema. Named as the database has it, like all names here. */
+  readonly table: string;
+  /** Of its primary key: a number, or a text of at most 255 bytes. */
+  readonly id: string | number | bigint;
+  /** What the caller read. */
+  readonly version: number | bigint;
+  /** Columns and what is written there; values go to the client as they are. The version is raised by one besides. */
+  readonly set: Readonly<Record<string, unknown>>;
+  /** The names of two columns. Default "id" and "version", a column of whole numbers. */
+  readonly columns?: { readonly id?: string; readonly version?: string };
+  /**
+   * Names the intent, such as the id of the withdrawal: 1 … 255 bytes, taken once per row. With it a repeat is told
+   * `already`, whatever version it brings and whoever has written since.
+   */
+  readonly key?: string;
+}
+
+/** What became of it. */
+export type VersionedUpdate =
+  /** Made; the row is now of this version. */
+  | { readonly kind: "updated"; readonly version: number }
+  /** Another update came first, and the row is of this version. Nothing was changed: read again, decide again. */
+  | { readonly kind: "stale"; readonly version: number }
+  /** There is no such row. */
+  | { readonly kind: "missing" };
+
+/** This very intent was carried out before, and made this version then. Nothing was changed now. */
+export interface AlreadyUpdated {
+  readonly kind: "already";
+  readonly version: number;
+}
 
 declare const txType: unique symbol;
 
@@ -138,6 +171,18 @@ export interface Participant<Tx, M extends Mode = Mode> {
   readonly name: string;
   readonly mode: M;
   readonly [txType]?: (tx: Tx) => Tx;
+  /**
+   * Updates one row if it is still of the version that the caller read, and raises its version: of two that read the same,
+   * one writes. One statement; with a `key` three, and its record is kept with the change in one commit. `already` is
+   * answered only where there is a key: without one, the same values written by somebody else could not be told apart.
+   *
+   * @throws OPTION_INVALID; PARTICIPANT_NOT_MIGRATED where a key is given.
+   */
+  updateVersioned(
+    tx: Tx,
+    change: VersionedChange & { readonly key: string },
+  ): Answer<M, VersionedUpdate | AlreadyUpdated>;
+  updateVersioned(tx: Tx, change: VersionedChange & { readonly key?: undefined }): Answer<M, VersionedUpdate>;
   /** Creates or updates the participant's tables (barrier). Safe twice and from several processes at once. */
   migrate(): Promise<void>;
   /**

@@ -18,6 +18,8 @@ import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { type Transacting, transact } from "./transaction.ts";
 import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
+import { createUpdateVersioned } from "./versioned/update-versioned.ts";
+import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
 
 /** Lower-case letters, digits and - _ . beginning with a letter or digit: fit for logs, metrics and commands. */
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -54,6 +56,7 @@ export function participant<Tx, M extends Mode>(
     name,
     mode: adapter.mode,
     port: portOf(base),
+    updateVersioned: createUpdateVersioned(base),
     migrate: () => migrate(adapter, base.dialect),
     barrier: (tx, call, effect) => barrierInside(base, tx, call, effect),
     lock: lockOf(base),

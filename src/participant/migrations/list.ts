@@ -4,3 +4,9 @@ import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
 export const migrations: readonly Migration[] = [barrier, lock];
+import { machine } from "./0005-machine.ts";
+import { versioned } from "./0006-versioned.ts";
+import type { Migration } from "./migration.ts";
+
+/** In the order in which they are applied. */
+export const migrations: readonly Migration[] = [barrier, machine, versioned];

@@ -6,12 +6,14 @@ import { actionClaims } from "./action-claims.ts";
 import { barrierClaims } from "./barrier-claims.ts";
 import { callerClaims } from "./caller-claims.ts";
 import { lockClaims } from "./lock-claims.ts";
+import { machineClaims } from "./machine-claims.ts";
 import { ownClaims } from "./own-claims.ts";
 import { type Claim, type ParticipantFixture, sceneOf } from "./scene.ts";
 import { scriptClaims } from "./script-claims.ts";
 import { tccClaims } from "./tcc-claims.ts";
 import { undoClaims } from "./undo-claims.ts";
 import { upkeepClaims } from "./upkeep-claims.ts";
+import { versionedClaims } from "./versioned-claims.ts";
 
 export type { ParticipantFixture } from "./scene.ts";
 
@@ -30,6 +32,8 @@ const claims: readonly Claim[] = [
   ...barrierClaims,
   ...lockClaims,
   ...upkeepClaims,
+  ...versionedClaims,
+  ...machineClaims,
 ];
 
 /** The claims for a mode and a dialect; some are about what only one of them can do. */

@@ -1,0 +1,104 @@
+import type { Row, Script } from "../../core/script.ts";
+import { parseNumber } from "../parse-number.ts";
+import {
+  type Change,
+  type MachineSql,
+  type MachineTable,
+  noteColumns,
+  noteValues,
+  parseFound,
+  remembered,
+} from "./sql.ts";
+
+const history = "makegood_machine_history";
+const seven = "?, ?, ?, ?, ?, ?, ?";
+// Kept as bytes, since collations take "a1" and "A1" for one; read as text.
+const textOf = (column: string): string => `CONVERT(${column} USING utf8mb4) AS ${column}`;
+const noteTexts = ["outcome", "event", "from_state", "to_state", "event_id"].map(textOf).join(", ");
+
+// The caller's transaction may be REPEATABLE READ, where a plain SELECT sees what was when it began: so whatever decides
+// here is a locking read, which sees what is. Rows that are looked for by a whole key and are there lock no gap.
+
+/** Of the user's table each statement is served by its primary key. */
+export function machineMysql({ machine, table, id, state, version }: MachineTable): MachineSql {
+  const seen = `CAST(${id} AS CHAR) AS makegood_entity, ${state} AS makegood_state, ${version ?? "NULL"} AS makegood_version`;
+  const lock = `SELECT ${seen} FROM ${table} WHERE ${id} = ? FOR UPDATE`;
+  const lockWhole = `SELECT ${table}.*, ${seen} FROM ${table} WHERE ${id} = ? FOR UPDATE`;
+  const update = remembered((columns) => {
+    const sets = columns.map((column) => `, ${column} = ?`).join("");
+    const bump = version === null ? "" : `, ${version} = ${version} + 1`;
+    const matches = version === null ? "? IS NULL" : `(? IS NULL OR ${version} = ?)`;
+    return `UPDATE ${table} SET ${state} = ?${bump}${sets} WHERE ${id} = ? AND ${state} = ? AND ${matches}`;
+  });
+  // IGNORE makes the event id that is there no error, so the transaction goes on; lengths were checked before, since it
+  // would also cut them silently.
+  const note = `INSERT IGNORE INTO ${history} (machine, entity, ${noteColumns}) VALUES (?, ?, ${seven})`;
+  const noteMoved = `
+INSERT INTO ${history} (machine, entity, ${noteColumns})
+SELECT ?, CAST(${id} AS CHAR), ${seven} FROM ${table} WHERE ${id} = ?`;
+  const earlier = `
+SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
+ WHERE machine = ? AND entity = ? AND event_id = ? LOCK IN SHARE MODE`;
+  const lastMove = `
+SELECT seq FROM ${history} WHERE machine = ? AND entity = ? AND outcome IN ('moved', 'migrated', 'override')
+ ORDER BY seq DESC LIMIT 1`;
+  const readHistory = `
+SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
+ WHERE machine = ? AND entity = CAST(coalesce((SELECT CAST(${id} AS CHAR) FROM ${table} WHERE ${id} = ?), ?) AS BINARY)
+ ORDER BY seq LIMIT ?`;
+  const count = `SELECT ${state} AS state, count(*) AS count FROM ${table} GROUP BY ${state} ORDER BY ${state}`;
+  const choose = `SELECT ${id} AS id, CAST(${id} AS CHAR) AS entity FROM ${table} WHERE ${state} = ? ORDER BY ${id} LIMIT ? FOR UPDATE`;
+  const migrate = `UPDATE ${table} SET ${state} = ?${version === null ? "" : `, ${version} = ${version} + 1`} WHERE ${id} = ? AND ${state} = ?`;
+  const noteMigrated = `INSERT INTO ${history} (machine, entity, outcome, from_state, to_state, actor, reason) VALUES (?, ?, 'migrated', ?, ?, ?, ?)`;
+
+  function* change({ id: rowId, from, to, version: known, columns, values }: Change): Script<boolean> {
+    const guard = version === null ? [known] : [known, known];
+    const rows = yield { sql: update(columns), parameters: [to, ...values, rowId, from, ...guard] };
+    return affected(rows) === 1;
+  }
+
+  return {
+    *lock(rowId, whole) {
+      return parseFound((yield { sql: whole ? lockWhole : lock, parameters: [rowId] })[0]);
+    },
+    *read(rowId) {
+      return parseFound((yield { sql: lock, parameters: [rowId] })[0]);
+    },
+    *move(given, it) {
+      if (!(yield* change(given))) return null;
+      return inserted(yield { sql: noteMoved, parameters: [machine, ...noteValues(it), given.id] });
+    },
+    change,
+    *note(entity, it) {
+      const rows = yield { sql: note, parameters: [machine, entity, ...noteValues(it)] };
+      return affected(rows) === 0 ? null : inserted(rows);
+    },
+    *earlier(entity, eventId) {
+      return (yield { sql: earlier, parameters: [machine, entity, eventId] })[0] ?? null;
+    },
+    *lastMove(entity) {
+      const [row] = yield { sql: lastMove, parameters: [machine, entity] };
+      return row === undefined ? 0 : parseNumber(row["seq"], "seq");
+    },
+    *history(rowId, limit) {
+      return yield { sql: readHistory, parameters: [machine, rowId, String(rowId), limit] };
+    },
+    *count() {
+      return yield { sql: count, parameters: [] };
+    },
+    // The trigger lets pass what is done under this variable, and leaves the history to us.
+    *migrate(from, to, limit, { by, reason }) {
+      yield { sql: "SET @makegood_machine_override = 'recorded'", parameters: [] };
+      const chosen = yield { sql: choose, parameters: [from, limit] };
+      for (const { id: rowId, entity } of chosen) {
+        yield { sql: migrate, parameters: [to, rowId, from] };
+        yield { sql: noteMigrated, parameters: [machine, entity, from, to, by, reason] };
+      }
+      yield { sql: "SET @makegood_machine_override = NULL", parameters: [] };
+      return chosen.length;
+    },
+  };
+}
+
+const affected = (rows: readonly Row[]): number => parseNumber(rows[0]?.["affectedRows"], "affectedRows");
+const inserted = (rows: readonly Row[]): number => parseNumber(rows[0]?.["insertId"], "insertId");

@@ -1,0 +1,100 @@
+import type { Row, Script } from "../../core/script.ts";
+import { parseNumber } from "../parse-number.ts";
+import {
+  type Change,
+  firstNumber,
+  type MachineSql,
+  type MachineTable,
+  noteColumns,
+  noteValues,
+  parseFound,
+  remembered,
+} from "./sql.ts";
+
+const history = "makegood_machine_history";
+const seven = "?, ?, ?, ?, ?, ?, ?";
+
+// One writer at a time: after our first write, and in a transaction begun IMMEDIATE from its begin, nobody else can write.
+// A transaction begun otherwise that reads first is refused at its first write if another wrote in between (BUSY_SNAPSHOT).
+
+export function machineSqlite({ machine, table, id, state, version }: MachineTable): MachineSql {
+  const seen = `CAST(${id} AS TEXT) AS makegood_entity, ${state} AS makegood_state, ${version ?? "NULL"} AS makegood_version`;
+  const read = `SELECT ${seen} FROM ${table} WHERE ${id} = ?`;
+  const readWhole = `SELECT *, ${seen} FROM ${table} WHERE ${id} = ?`;
+  // Placeholders without numbers: clients differ in what they take ?1 for.
+  const update = remembered((columns) => {
+    const sets = columns.map((column) => `, ${column} = ?`).join("");
+    const bump = version === null ? "" : `, ${version} = ${version} + 1`;
+    const matches = version === null ? "? IS NULL" : `(? IS NULL OR ${version} = ?)`;
+    return `UPDATE ${table} SET ${state} = ?${bump}${sets} WHERE ${id} = ? AND ${state} = ? AND ${matches} RETURNING CAST(${id} AS TEXT) AS entity`;
+  });
+  function* change({ id: rowId, from, to, version: known, columns, values }: Change): Script<Row | undefined> {
+    const guard = version === null ? [known] : [known, known];
+    return (yield { sql: update(columns), parameters: [to, ...values, rowId, from, ...guard] })[0];
+  }
+
+  const note = `
+INSERT INTO ${history} (machine, entity, ${noteColumns}) VALUES (?, ?, ${seven})
+ON CONFLICT (machine, entity, event_id) DO NOTHING
+RETURNING seq`;
+  const earlier = `
+SELECT seq, ${noteColumns}, at FROM ${history} WHERE machine = ? AND entity = ? AND event_id = ?`;
+  const lastMove = `
+SELECT max(seq) AS seq FROM ${history}
+ WHERE machine = ? AND entity = ? AND outcome IN ('moved', 'migrated', 'override')`;
+  const readHistory = `
+SELECT seq, ${noteColumns}, at FROM ${history}
+ WHERE machine = ? AND entity = coalesce((SELECT CAST(${id} AS TEXT) FROM ${table} WHERE ${id} = ?), ?)
+ ORDER BY seq LIMIT ?`;
+  const count = `SELECT ${state} AS state, count(*) AS count FROM ${table} GROUP BY 1 ORDER BY 1`;
+  const migrate = `
+UPDATE ${table} SET ${state} = ?${version === null ? "" : `, ${version} = ${version} + 1`}
+ WHERE ${id} IN (SELECT ${id} FROM ${table} WHERE ${state} = ? ORDER BY ${id} LIMIT ?)
+RETURNING CAST(${id} AS TEXT) AS entity`;
+  const noteMigrated = `
+INSERT INTO ${history} (machine, entity, outcome, from_state, to_state, actor, reason)
+SELECT ?, moved.value, 'migrated', ?, ?, ?, ? FROM json_each(?) AS moved`;
+  const open = "INSERT INTO makegood_machine_override (machine, reason) VALUES (?, 'recorded')";
+  const close = "DELETE FROM makegood_machine_override WHERE machine = ?";
+
+  return {
+    *lock(rowId, whole) {
+      return parseFound((yield { sql: whole ? readWhole : read, parameters: [rowId] })[0]);
+    },
+    *read(rowId) {
+      return parseFound((yield { sql: read, parameters: [rowId] })[0]);
+    },
+    *move(given, it) {
+      const moved = yield* change(given);
+      if (moved === undefined) return null;
+      return firstNumber(yield { sql: note, parameters: [machine, moved["entity"], ...noteValues(it)] });
+    },
+    *change(given) {
+      return (yield* change(given)) !== undefined;
+    },
+    *note(entity, it) {
+      return firstNumber(yield { sql: note, parameters: [machine, entity, ...noteValues(it)] });
+    },
+    *earlier(entity, eventId) {
+      return (yield { sql: earlier, parameters: [machine, entity, eventId] })[0] ?? null;
+    },
+    *lastMove(entity) {
+      const [row] = yield { sql: lastMove, parameters: [machine, entity] };
+      return row?.["seq"] === null ? 0 : parseNumber(row?.["seq"], "seq");
+    },
+    *history(rowId, limit) {
+      return yield { sql: readHistory, parameters: [machine, rowId, String(rowId), limit] };
+    },
+    *count() {
+      return yield { sql: count, parameters: [] };
+    },
+    *migrate(from, to, limit, { by, reason }) {
+      yield { sql: open, parameters: [machine] };
+      const moved = yield { sql: migrate, parameters: [to, from, limit] };
+      yield { sql: close, parameters: [machine] };
+      const entities = JSON.stringify(moved.map((row) => row["entity"]));
+      yield { sql: noteMigrated, parameters: [machine, from, to, by, reason, entities] };
+      return moved.length;
+    },
+  };
+}
