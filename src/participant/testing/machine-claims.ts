@@ -5,7 +5,7 @@ import { systemClock } from "../../system.ts";
 import { stateMachine } from "../machine/machine.ts";
 import type { HistoryEntry, Machine, MoveOptions, MoveResult } from "../machine/types.ts";
 import { type ParticipantOptions, participant } from "../participant.ts";
-import { andThen, BodyError, type Claim, codeOf, type Scene } from "./scene.ts";
+import { andThen, BodyError, type Claim, codeOf, persist, type Scene } from "./scene.ts";
 import { createTable, type TestTable } from "./table.ts";
 
 const orderStates = {
@@ -69,17 +69,6 @@ async function ordersOf(scene: Scene, options: object = {}): Promise<Orders> {
 
 const brief = (lines: readonly HistoryEntry<string>[]): readonly string[] =>
   lines.map(({ outcome, event, from, to }) => `${outcome} ${event} ${from} → ${to}`);
-
-/** Repeats while another process is in the way. */
-async function persist<R>(attempt: () => Promise<R>): Promise<R> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (tries > 200) throw error;
-    }
-  }
-}
 
 export const machineClaims: readonly Claim[] = [
   {

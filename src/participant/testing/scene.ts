@@ -1,5 +1,6 @@
 // What a claim about participants finds prepared.
 import { equal, ok } from "node:assert/strict";
+import { setTimeout as wait } from "node:timers/promises";
 import { errorCatalog, isCodedError } from "../../core/errors.ts";
 import type {
   Awaitable,
@@ -146,4 +147,19 @@ export function gate(): { readonly open: () => void; readonly opened: Promise<vo
     open = settle;
   });
   return { open, opened };
+}
+
+const maxTries = 500;
+const pauseMs = 5;
+
+/** Repeats while another process is in the way: a busy database, a deadlock. Gives up with the last error. */
+export async function persist<R>(attempt: () => Promise<R>): Promise<R> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === maxTries) throw error;
+      await wait(pauseMs);
+    }
+  }
 }
