@@ -5,6 +5,7 @@ import type { Status } from "../core/execution.ts";
 import type { AnyJob, Execution, Job, Signal, StepName } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Participant } from "../core/participant.ts";
+import type { Script } from "../core/script.ts";
 import { type CommandOptions, Commands, type SignalOptions, type StepVerdict, type Verdict } from "./commands.ts";
 import type { Env } from "./env.ts";
 import { Handles } from "./handles.ts";
@@ -79,6 +80,12 @@ export class App {
    */
   start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
     return this.#starter.start(job, input, options);
+  }
+
+  /** For `machine.drive`: resolves to what starts a job by a script, in a transaction of this participant's. */
+  // biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction type and mode
+  startScripts(participant: Participant<any, any>): Promise<(job: AnyJob, input: unknown) => Script<void>> {
+    return this.#starter.startScripts(participant);
   }
 
   /** To wait for an execution that is known by its id. */

@@ -1,11 +1,12 @@
 // Starting: one execution per key and round, already claimed where this process has room.
 import type { Duration } from "../core/duration.ts";
-import { KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
+import { InvariantError, KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
 import type { AnyJob, Execution, Job } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Participant } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
+import type { Script } from "../core/script.ts";
 import type { ClaimedExecution, NewExecution, StartOutcome } from "../core/store.ts";
 import { defaultActor } from "./commands.ts";
 import type { Handles } from "./handles.ts";
@@ -62,6 +63,24 @@ export class Starter {
       : this.#answer<R, Tx>(job, execution, outcome, options);
   }
 
+  /**
+   * For callers that cannot await inside their transaction: resolves to what makes the script that starts a job there, of
+   * jobs without a schema. Throws OPTION_INVALID for a participant in another database.
+   */
+  async startScripts<Tx>(participant: InTransaction<Tx>[0]): Promise<(job: AnyJob, input: unknown) => Script<void>> {
+    await this.#session.open();
+    if (!(await this.#session.env.isOwn(participant.port))) throw notOwn(participant.name);
+    return (job, input) => this.#startScript(job, input);
+  }
+
+  *#startScript(job: AnyJob, input: unknown): Script<void> {
+    const execution = prepare(this.#session.env, job, input, { actor: defaultActor });
+    if ("then" in execution)
+      throw new InvariantError(`Expected a job without a schema, found ${job.name}, which has to be awaited`);
+    yield* this.#session.env.store.own.startScript(execution);
+    this.#session.announce();
+  }
+
   readonly #reserve = (job: string, version: number): string | null =>
     this.#session.isRunning ? this.#session.worker.reserve(job, version) : null;
 
@@ -80,10 +99,7 @@ export class Starter {
 
   async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
     if (!(await this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
-      throw new OptionError(
-        "in",
-        `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
-      );
+      throw notOwn(participant.name);
     const outcome = await participant.runIn(tx, this.#session.env.store.own.startScript(execution));
     // Before the commit nobody may run it, and nobody here learns of the commit: the poll finds it, and an early look does no harm.
     this.#session.announce();
@@ -117,6 +133,13 @@ export class Starter {
     }
     return this.#handles.handle<R>(outcome.id, outcome.round, true);
   }
+}
+
+function notOwn(participant: string): OptionError {
+  return new OptionError(
+    "in",
+    `start in ${participant}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
+  );
 }
 
 function claimedAtStart(

@@ -19,7 +19,7 @@ export interface StateWork {
   readonly input: (row: Row) => unknown;
   /** Sent when the job has completed. An event of this state. */
   readonly done: string;
-  /** Sent when the job ended otherwise. Without it that is left to a person: the execution that sends the events fails. */
+  /** Sent when the job ended otherwise. Without it that is left to a person: the row stays, and there is an incident. */
   readonly failed?: string;
 }
 

@@ -13,6 +13,7 @@ import { namingUserTables } from "../own-tables.ts";
 import { parseId } from "../parse-row.ts";
 import { quoteColumns } from "../set-columns.ts";
 import { ask, type Work } from "../work.ts";
+import { createDriver } from "./drive.ts";
 import { checkTable, migrateRows } from "./existing-rows.ts";
 import { parseEntry } from "./history.ts";
 import { type Moving, performMove, type Request } from "./moving.ts";
@@ -53,13 +54,16 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
   const graph = createGraph(name, definition.initial, definition.states, guards);
   const table = quoteMachineTable(name, base.dialect.name, definition);
   const sql = machineSqlOf(table);
+  const driver = createDriver(on, graph, sql, (tx, request) =>
+    base.inside(tx, namingUserTables(performMove(moving, request))),
+  );
   const moving: Moving = {
     graph,
     sql,
     guards,
     recordsRefusals: definition.refusals === "record",
     columnsOf: columnsOf(graph, table),
-    *entered() {},
+    entered: (edge, id, seq) => driver.entered(edge, id, seq),
   };
   const actor = actorOf(by, where);
   const moves = createMoves(base, moving, definition.table, actor);
@@ -78,6 +82,7 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
       const limit = checkInteger(options.limit ?? defaultHistory, `${where}: history.limit`, 1, maxHistory);
       return base.inside(tx, namingUserTables(readHistory(sql, parseId(id, `${where}: history`), limit))) as never;
     },
+    drive: (app) => driver.drive(app),
     check: (tx) => base.inside(tx, namingUserTables(ask(checkTable(graph, sql)))),
     migrateRows: (map, options) => migrateRows(base, graph, sql, map, options, actor),
     triggerSql: () => triggerSql(graph, table),

@@ -27,7 +27,7 @@ export interface Moving {
   readonly recordsRefusals: boolean;
   /** The columns that a move along this edge writes besides the state: quoted and checked. */
   readonly columnsOf: (edge: Edge, request: Request) => Columns;
-  /** Starts the work of the state that was entered, in the same transaction. */
+  /** Starts the work of the state that was entered by this move, in the same transaction. */
   readonly entered: (edge: Edge, id: RowId, seq: number) => Work<void>;
 }
 

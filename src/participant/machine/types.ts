@@ -3,6 +3,7 @@ import type { Checked, Columns, EventOf, Guard, StateOf, States, Top, Within } f
 import type { XStateConfig } from "../../core/machine/xstate.ts";
 import type { Answer, Mode } from "../../core/participant.ts";
 import type { RowId } from "../parse-row.ts";
+import type { MachineApp } from "./drive.ts";
 
 export interface MachineOptions<S extends States> {
   /** The user's table: "orders", or "shop.orders" with its schema. Named as the database has it. */
@@ -144,6 +145,16 @@ export interface Machine<S extends States, Tx, M extends Mode = Mode> {
   ): Answer<M, MoveResult<StateOf<S>>>;
   /** Who moved the row, when and why; oldest first, at most `limit` (default 1 000) of them. */
   history(tx: Tx, id: RowId, options?: { readonly limit?: number }): Answer<M, readonly HistoryEntry<StateOf<S>>[]>;
+
+  /**
+   * Lets the states' work be done: registers its jobs with the app, and from here on a move into such a state starts its
+   * job, in the commit of the move. When the job has completed, its row is sent the event `done`; when it ended otherwise,
+   * `failed`. What a row has left meanwhile is sent nothing. Await it in every process that moves rows, before `app.run()`
+   * in those that work: until then a move into a state with work throws OPTION_INVALID.
+   *
+   * @throws OPTION_INVALID where the participant is not in the engine's own database.
+   */
+  drive(app: MachineApp): Promise<void>;
 
   /** Counts rows in states that the machine does not know. */
   check(tx: Tx): Answer<M, TableCheck>;
