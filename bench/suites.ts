@@ -1,6 +1,7 @@
 // Every suite, in the order in which `all` runs them.
 import { jobs } from "./suites/jobs.ts";
 import { lock } from "./suites/lock.ts";
+import { machine } from "./suites/machine.ts";
 import { recovery } from "./suites/recovery.ts";
 import { sagas } from "./suites/sagas.ts";
 import { scale } from "./suites/scale.ts";
@@ -9,3 +10,4 @@ import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
 export const suites: readonly Suite[] = [jobs, steps, sagas, tx, recovery, scale, lock];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, machine, recovery, scale];

@@ -89,7 +89,6 @@ export function allEdges(graph: Graph): readonly Edge[] {
 }
 
 export const isWithin = (state: string, name: string): boolean => state === name || state.startsWith(`${name}.`);
-export const mainOf = (state: string): string => state.split(".", 1)[0] ?? state;
 
 // ── Places ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
