@@ -9,5 +9,4 @@ import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, recovery, scale, lock];
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, machine, recovery, scale];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, machine, recovery, scale, lock];

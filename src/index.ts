@@ -37,7 +37,6 @@ export type {
 } from "./core/job.ts";
 export type { Limits } from "./core/limits.ts";
 export type { HeldLock, LockOptions, LockOutcome } from "./core/lock.ts";
-export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export type {
   Checked,
   Columns,
@@ -49,7 +48,7 @@ export type {
   Transition,
 } from "./core/machine/spec.ts";
 export { fromXState, type ImportedMachine, type XStateConfig } from "./core/machine/xstate.ts";
-export type { Participant, TxAdapter } from "./core/participant.ts";
+export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";

@@ -17,9 +17,8 @@ import { dialectOf, type TransactionGuard } from "./dialect.ts";
 import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { type Transacting, transact } from "./transaction.ts";
-import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
 import { createUpdateVersioned } from "./versioned/update-versioned.ts";
-import { ask, call, commit, type Ending, rollback, type Work } from "./work.ts";
+import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
 
 /** Lower-case letters, digits and - _ . beginning with a letter or digit: fit for logs, metrics and commands. */
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
