@@ -38,6 +38,8 @@ const rules = {
   },
   scheduler: { rooms: ["core", "protocol"], packages: [], node: true },
   executor: { rooms: ["core"], packages: [], node: true },
+  scheduler: { rooms: ["core"], packages: [], node: true },
+  executor: { rooms: ["core", "protocol", "system"], packages: [], node: true },
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },
   lock: { rooms: ["core", "system"], packages: [], node: true },

@@ -110,6 +110,7 @@ export function makegood(options: AppOptions): App {
     newId: createIdSource(clock.now, (bytes) => random.bytes(bytes)),
     sha256,
     log,
+    logListeners: new Set(),
     limits,
     formats: {
       input: createValueFormat({ ...values, maxBytes: limits.maxInputBytes }),

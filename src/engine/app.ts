@@ -7,7 +7,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Participant } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import { type CommandOptions, Commands, type SignalOptions, type StepVerdict, type Verdict } from "./commands.ts";
-import type { Env } from "./env.ts";
+import type { Env, JobLine } from "./env.ts";
 import { Handles } from "./handles.ts";
 import { type History, type ListRequest, Reader, type ShownIncident, type ShownRow } from "./reader.ts";
 import { Session } from "./session.ts";
@@ -141,6 +141,13 @@ export class App {
   /** A person ends a parked execution by word, having put its effects right. Throws EXECUTION_STATE. */
   settle(id: string, as: Verdict, options: CommandOptions = {}): Promise<void> {
     return this.#commands.settle(id, as, options);
+  }
+
+  /** Hands `listener` every line that jobs write to `ctx.log` in this process, as long as the returned function is not called. It must not throw. */
+  onLog(listener: (line: JobLine) => void): () => void {
+    const { logListeners } = this.#session.env;
+    logListeners.add(listener);
+    return () => void logListeners.delete(listener);
   }
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -161,7 +161,9 @@ function logOf(run: Run): Log {
       if (run.isReplaying || run.isDead) return;
       const [given, text] = typeof fields === "string" ? [{}, fields as string] : [fields, message ?? ""];
       const cleaned = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, clean(value)]));
-      run.env.log[level]({ ...cleaned, ...about }, run.scrub(text).slice(0, run.env.limits.maxLogLineBytes));
+      const shown = run.scrub(text).slice(0, run.env.limits.maxLogLineBytes);
+      run.env.log[level]({ ...cleaned, ...about }, shown);
+      for (const tell of run.env.logListeners) tell({ executionId: run.id, level, fields: cleaned, message: shown });
     };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }

@@ -12,6 +12,15 @@ import type { Engagements } from "./engagements.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Registry } from "./registry.ts";
 
+/** A line that a job wrote to `ctx.log`, with marked values of its input taken out. */
+export interface JobLine {
+  readonly executionId: string;
+  readonly level: keyof Log;
+  /** As the job gave them. */
+  readonly fields: object;
+  readonly message: string;
+}
+
 export interface Env {
   readonly namespace: string;
   readonly store: Store;
@@ -24,6 +33,8 @@ export interface Env {
   readonly newId: () => ExecutionId;
   readonly sha256: Sha256;
   readonly log: Log;
+  /** Told of every line that a job writes to `ctx.log` here, beside `log`. */
+  readonly logListeners: Set<(line: JobLine) => void>;
   readonly limits: Limits;
   readonly formats: { readonly input: ValueFormat; readonly result: ValueFormat; readonly signal: ValueFormat };
   readonly registry: Registry;

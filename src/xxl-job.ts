@@ -1,0 +1,13 @@
+export { type XxlExecutor, xxlExecutor } from "./executor/xxl-job/executor.ts";
+export {
+  type ExecutionLine,
+  type XxlApp,
+  type XxlContext,
+  type XxlFunction,
+  type XxlFunctionOptions,
+  type XxlHandler,
+  type XxlJobOptions,
+  type XxlRun,
+  xxlHandler,
+} from "./executor/xxl-job/handler.ts";
+export type { XxlExecutorOptions } from "./executor/xxl-job/options.ts";
