@@ -80,12 +80,16 @@ function appendOnce(file: string, line: string): void {
 const executor = await start();
 console.log(`xxl-executor ${options.executor.appname} listens on ${executor.address}`);
 
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, async () => {
-    await executor.stop({ grace: "5s" });
-    await app.stop();
-    process.exit(0);
-  });
+// A process group gets a signal more than once: the first counts.
+let isStopping = false;
+const stop = async () => {
+  if (isStopping) return;
+  isStopping = true;
+  await executor.stop({ grace: "5s" });
+  await app.stop();
+  process.exit(0);
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
 
 async function start() {
   try {
