@@ -58,7 +58,10 @@ export function fetchHandler(
       header: (name) => request.headers.get(name),
       body: async () => (request.body === null ? "" : readAll(request.body, maxBodyBytes)),
     });
-    return new Response(body, { status: 200, headers });
+    return new Response(body, {
+      status: 200,
+      headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
+    });
   };
 }
 
