@@ -66,7 +66,7 @@ export interface Consumer {
   /** Makes development packages of this checkout available, as if they had been installed. */
   link(...packages: readonly string[]): void;
   /** Runs a file of the project under the Node that runs the tests. */
-  node(file: string, options?: Partial<RunOptions>): Promise<Ended>;
+  node(file: string, options?: Partial<RunOptions> & { readonly args?: readonly string[] }): Promise<Ended>;
   remove(): void;
 }
 
@@ -122,8 +122,8 @@ export async function createConsumer(): Promise<Consumer> {
         symlinkSync(join(tools, name), place, "junction");
       }
     },
-    node: (file, options = {}) =>
-      run(process.execPath, ["--disable-warning=ExperimentalWarning", file], { cwd: project, ...options }),
+    node: (file, { args = [], ...options } = {}) =>
+      run(process.execPath, ["--disable-warning=ExperimentalWarning", file, ...args], { cwd: project, ...options }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -18,6 +18,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   "retry options": () => optionTable("src/core/retry.ts", "RetryPolicy"),
   "backoff options": () => optionTable("src/core/retry.ts", "Backoff"),
   "app options": () => optionTable("src/makegood.ts", "AppOptions"),
+  "executor options": () => optionTable("src/executor/xxl-job/options.ts", "XxlExecutorOptions"),
   "start options": () => optionTable("src/engine/starter.ts", "StartOptions"),
 };
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWithPostgres } from "../services/describe.ts";
 import { createDatabase } from "../services/postgres.ts";
-import { type Consumer, createConsumer } from "./consumer.ts";
+import { type Consumer, createConsumer, run } from "./consumer.ts";
 import { root } from "./doc-tables.ts";
 
 const folder = join(root, "examples");
@@ -37,6 +37,9 @@ executions: A-17 completed
 `,
 };
 
+/** What they do with an admin is in test/xxl-job/process.test.ts. */
+const servers = ["xxl-executor.ts"];
+
 /** A second run finds the executions of the first by their keys: it does nothing anew, and says the same. */
 const saysTheSameAgain = ["order-saga.ts"];
 
@@ -64,7 +67,37 @@ describe("the examples", () => {
       readdirSync(folder)
         .filter((file) => file.endsWith(".ts"))
         .sort(),
-    ).toEqual(Object.keys(printed).sort());
+    ).toEqual([...Object.keys(printed), ...servers].sort());
+  });
+
+  it.each(servers)("%s runs until it is told to stop", async (example) => {
+    consumer.write(`server/${example}`, readFileSync(join(folder, example), "utf8"));
+    const ended = await consumer.node(example, {
+      cwd: join(consumer.folder, "server"),
+      args: ["--admin", "http://127.0.0.1:9", "--appname", "demo", "--port", "0", "--effects", "effects.txt"],
+      watch: (child) => child.kill("SIGTERM"),
+    });
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^xxl-executor demo listens on http:\/\/127/),
+    });
+    // That there is neither a token nor an admin is said.
+    expect(ended.stderr).toMatch(/without accessToken[\s\S]*not registered/);
+  });
+
+  it("are run from a checkout by their name", async () => {
+    const example = (...args: readonly string[]) =>
+      run(process.execPath, [join(root, "examples", "run.mjs"), ...args], { cwd: consumer.folder });
+    expect(await example("xxl-executor", "--help")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("Usage:"),
+    });
+    expect(await example("xxl-executor", "--prot")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--prot"),
+    });
+    expect(await example("nothing")).toMatchObject({ code: 2, stderr: expect.stringContaining('found "nothing"') });
+    expect(await example()).toMatchObject({ code: 2, stderr: expect.stringContaining("found none") });
   });
 
   it.each(Object.keys(printed).filter((it) => !needsPostgres(it)))("%s prints what it should", async (example) => {

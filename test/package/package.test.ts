@@ -158,6 +158,7 @@ describe("every entry of the packed tarball", () => {
     "makegood/mysql",
     "makegood/kysely",
     "makegood/drizzle",
+    "makegood/xxl-job",
     "makegood/testing",
   ])("%s is imported with its types", async (entry) => {
     const folder = `entry-${entry.replace("/", "-")}`;
@@ -195,6 +196,8 @@ describe("the files of the packed tarball", () => {
   it("are the built rooms, and the four that go with them", () => {
     const rooms = "core|store/(?:sqlite|postgres|mysql)|engine|participant|cli|testing";
     const entries = "index|makegood|system|sqlite|postgres|mysql|kysely|drizzle|testing";
+    const rooms = "core|store/(?:sqlite|postgres)|engine|participant|lock|protocol|executor|cli|testing";
+    const entries = "index|makegood|system|sqlite|postgres|kysely|drizzle|redis|xxl-job|testing";
     const allowed = new RegExp(
       `^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`,
     );

@@ -14,7 +14,7 @@ import { ExecutionLines } from "./execution-lines.ts";
 import type { XxlApp } from "./handler.ts";
 import { Lanes } from "./lanes.ts";
 import { resolveOptions, type XxlExecutorOptions, type XxlSettings } from "./options.ts";
-import { type JobTools, pause, performJob } from "./perform-job.ts";
+import { pause, performJob } from "./perform-job.ts";
 import { performFunction } from "./performance.ts";
 import { Records } from "./records.ts";
 import { Registration } from "./registration.ts";
@@ -143,10 +143,11 @@ export class XxlExecutor {
       logs,
       handlers: settings.jobs,
       perform: (handler, row, runLog) => {
-        if (handler.kind === "function") return performFunction(handler, row, runLog);
+        if (handler.kind === "function") return performFunction(handler, row, runLog, clock);
         const bind = (executionId: string): void => records.bind(row.logId, executionId);
+        if (app === undefined) throw new InvariantError("expected an app for a handler that is a job");
         const tools = { app, appname, lines, clock, log, bind, signal: leaving.signal };
-        return performJob(handler, row, runLog, tools as JobTools);
+        return performJob(handler, row, runLog, tools);
       },
       onEnded: reporter.poke,
       clock,

@@ -24,7 +24,7 @@ export interface XxlRun {
 export interface XxlContext {
   /** Aborts when the run is killed, covered by a later one, out of time, or the executor stops. Its reason says which. */
   readonly signal: AbortSignal;
-  /** Lines for the admin's log page, and for the executor's own log at level debug. */
+  /** Lines for the admin's log page. */
   readonly log: Log;
   readonly shard: { readonly index: number; readonly total: number };
 }

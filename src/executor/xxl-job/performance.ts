@@ -1,5 +1,6 @@
 // One run being carried out. What it ends with is decided once; what comes later is void.
 import { toStoredError } from "../../core/errors.ts";
+import type { Clock } from "../../core/ports.ts";
 import { codes } from "../../protocol/xxl-job/wire.ts";
 import type { XxlContext, XxlHandler, XxlRun } from "./handler.ts";
 import type { RunRow } from "./records.ts";
@@ -30,6 +31,7 @@ export function performFunction(
   handler: Extract<XxlHandler, { readonly kind: "function" }>,
   row: RunRow,
   log: RunLog,
+  clock: Clock,
 ): Performance {
   const controller = new AbortController();
   const { promise: ended, resolve: decide } = Promise.withResolvers<RunResult>();
@@ -40,6 +42,9 @@ export function performFunction(
     shard: { index: run.shardIndex, total: run.shardTotal },
   };
   const call = async (): Promise<void> => {
+    // The trigger is answered first: the admin waits 3 s, and a function may block for longer.
+    await new Promise<void>((resolve) => clock.soon(resolve));
+    if (controller.signal.aborted) return;
     try {
       decide({ code: codes.ok, message: textOf(await handler.run(run, ctx)) });
     } catch (error) {
