@@ -37,8 +37,6 @@ const rules = {
     node: true,
   },
   scheduler: { rooms: ["core", "protocol"], packages: [], node: true },
-  executor: { rooms: ["core"], packages: [], node: true },
-  scheduler: { rooms: ["core"], packages: [], node: true },
   executor: { rooms: ["core", "protocol", "system"], packages: [], node: true },
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },

@@ -11,3 +11,4 @@ export {
   xxlHandler,
 } from "./executor/xxl-job/handler.ts";
 export type { XxlExecutorOptions } from "./executor/xxl-job/options.ts";
+export { type XxlCenter, type XxlCenterOptions, xxlCenter } from "./server/xxl-job-center.ts";

@@ -158,6 +158,12 @@ describe("every entry of the packed tarball", () => {
     "makegood/mysql",
     "makegood/kysely",
     "makegood/drizzle",
+    "makegood/redis",
+    "makegood/knex",
+    "makegood/mikro-orm",
+    "makegood/prisma",
+    "makegood/sequelize",
+    "makegood/typeorm",
     "makegood/xxl-job",
     "makegood/testing",
   ])("%s is imported with its types", async (entry) => {
@@ -194,10 +200,10 @@ describe("the files of the packed tarball", () => {
       .sort();
 
   it("are the built rooms, and the four that go with them", () => {
-    const rooms = "core|store/(?:sqlite|postgres|mysql)|engine|participant|cli|testing";
-    const entries = "index|makegood|system|sqlite|postgres|mysql|kysely|drizzle|testing";
-    const rooms = "core|store/(?:sqlite|postgres)|engine|participant|lock|protocol|executor|cli|testing";
-    const entries = "index|makegood|system|sqlite|postgres|kysely|drizzle|redis|xxl-job|testing";
+    const rooms =
+      "core|store/(?:sqlite|postgres|mysql)|engine|participant|lock|protocol|executor|scheduler|server|cli|testing";
+    const clients = "mysql|kysely|drizzle|knex|mikro-orm|prisma|redis|sequelize|typeorm";
+    const entries = `index|makegood|system|sqlite|postgres|${clients}|xxl-job|testing`;
     const allowed = new RegExp(
       `^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`,
     );
