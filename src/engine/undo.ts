@@ -206,7 +206,10 @@ async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undon
   );
 }
 
-/** Children first: asks the child to cancel and waits for its end. One that had completed, or is past its pivot, stays. */
+/**
+ * Children first: asks the child to cancel and waits for its end. One that had completed, or is past its pivot, stays. One that
+ * is on its way back already, of an earlier life's asking or by itself, refuses too, and is waited for.
+ */
 async function undoStart(run: Run, call: Call): Promise<Tried<Undone>> {
   const row: JournalRow | undefined = run.ledger.row(call.step, "action");
   const child = row === undefined ? undefined : (run.env.formats.result.decode(row.body) as StartedChild);
@@ -222,7 +225,7 @@ async function undoStart(run: Run, call: Call): Promise<Tried<Undone>> {
   const found = await persist(run, () => endingOf(run, child));
   if (found === undefined) return { kind: "void" };
   if (found.ending === undefined || isTerminal(found.ending.status)) return { kind: "ok", value: "ran", attempt: 1 };
-  if (asked.kind === "refused") return nothing;
+  if (asked.kind === "refused" && asked.phase !== "back") return nothing;
   await run.env.engagements.wait(found.id, false);
   return run.isDead ? { kind: "void" } : { kind: "ok", value: "ran", attempt: 1 };
 }

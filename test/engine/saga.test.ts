@@ -264,6 +264,41 @@ describeEngine("a saga", (newScene) => {
     expect(list).toEqual(["one", "undo one done"]);
   });
 
+  it("waits for a child that is on its way back already before it undoes what came before", async () => {
+    const list: string[] = [];
+    const note = noting(list);
+    const { promise: childIsUndoing, resolve: tellUndoing } = Promise.withResolvers<void>();
+    const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+    const child = job("child", {}, async (ctx) => {
+      await ctx.step("build", {
+        run: () => void list.push("build"),
+        compensate: async () => {
+          tellUndoing();
+          await mayEnd;
+          list.push("undo build");
+        },
+      });
+      throw new RefusedError("by itself");
+    });
+    const parent = job("parent", {}, async (ctx) => {
+      await ctx.step("order", note("order"));
+      await ctx.start(child, undefined);
+      await ctx.step("until then", { run: () => childIsUndoing, irreversible: "test" });
+      throw new RefusedError("turn");
+    });
+    const app = newScene().app({}, parent, child);
+    await app.run();
+    const execution = await app.start(parent, undefined);
+    // The parent has turned back; had it not waited, it would be done by now.
+    await expect.poll(async () => (await app.list()).find(({ id }) => id === execution.id)?.state).toBe("compensating");
+    const outcome = execution.outcome();
+    await Promise.race([outcome, new Promise((resolve) => void setTimeout(resolve, 300))]);
+    expect(list).toEqual(["order", "build"]);
+    letEnd();
+    expect((await outcome).state).toBe("compensated");
+    expect(list).toEqual(["order", "build", "undo build", "undo order done"]);
+  });
+
   it("is killed without undo, loudly", async () => {
     const scene = newScene();
     const list: string[] = [];
