@@ -7,18 +7,21 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type AnyJob, type App, type Clock, makegood, type Participant, participant, type Store } from "makegood";
+import { mysql } from "makegood/mysql";
 import { nodePostgres, postgres } from "makegood/postgres";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
+import { createPool } from "mysql2/promise";
 import pg from "pg";
 import { watchSqliteCommits } from "../../bench/commits.ts";
-import { countRoundTrips } from "../../bench/round-trips.ts";
+import { countMariadbRoundTrips, countRoundTrips } from "../../bench/round-trips.ts";
+import { createMariadbDatabase } from "../services/mariadb.ts";
 import { createDatabase } from "../services/postgres.ts";
 
 /** Of a stretch of work, in all. */
 export interface Costs {
   /** Calls of `ExecutionStore.commit`. */
   readonly flushes: number;
-  /** All commits that wrote, also of claims and of the user's own transactions. Null on PostgreSQL, where others write too. */
+  /** All commits that wrote, also of claims and of the user's own transactions. Null on servers, where others write too. */
   readonly commits: number | null;
   /** Null on SQLite. */
   readonly roundTrips: number | null;
@@ -84,6 +87,24 @@ export async function openPostgresLedger(serverUrl: string): Promise<Ledger> {
     makeStore: () => postgres(pool, { migrate: true }),
     counters: () => ({ commits: null, roundTrips: roundTrips() }),
     own: () => participant("own", nodePostgres(pool)) as unknown as AnyParticipant,
+    async close() {
+      await pool.end();
+      await drop();
+    },
+  });
+}
+
+/** As `openPostgresLedger`, without a participant in the engine's own database. */
+export async function openMariadbLedger(serverUrl: string): Promise<Ledger> {
+  const { url, drop } = await createMariadbDatabase(serverUrl);
+  const pool = createPool({ uri: url, connectionLimit: 20 });
+  const roundTrips = countMariadbRoundTrips(Number(new URL(url).port));
+  return ledgerOn({
+    makeStore: () => mysql(pool, { migrate: true }),
+    counters: () => ({ commits: null, roundTrips: roundTrips() }),
+    own: () => {
+      throw new Error("Expected no participant on MariaDB, found one asked for");
+    },
     async close() {
       await pool.end();
       await drop();

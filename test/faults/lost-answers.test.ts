@@ -1,5 +1,5 @@
 /**
- * Between the engine and PostgreSQL every kind of statement gets lost once: its request on the way there, or its reply on
+ * Between the engine and its server every kind of statement gets lost once: its request on the way there, or its reply on
  * the way back, when it was carried out and nobody hears of it. The client's error is the same for both. Also lost: replies
  * to COMMIT in each place, with a connection that ends and with one that stays silent.
  *
@@ -9,9 +9,9 @@
 import { type App, makegood } from "makegood";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../src/core/ports.ts";
-import { describeWithPostgres } from "../services/describe.ts";
+import { describeWithMariadb, describeWithPostgres } from "../services/describe.ts";
 import { type LosingProxy, type Loss, startLosingProxy } from "./support/losing-proxy.ts";
-import { postgresPlaces } from "./support/places.ts";
+import { mariadbPlaces, type NewPlace, postgresPlaces } from "./support/places.ts";
 import { makePlots, type PlotName, plotNames } from "./support/plots.ts";
 import { faultsIn, makeReport } from "./support/report.ts";
 import { openWorld, type Place, type World } from "./support/world.ts";
@@ -20,9 +20,82 @@ const deadlineMs = 1_000;
 
 describeWithPostgres("an execution whose database's answers get lost", (database) => {
   const newPlace = postgresPlaces(() => database.url);
+  const live = liveThroughProxy(() => database.url, newPlace);
+  testEachStatement(live);
+
+  const bodiesOf = (points: readonly string[], what: string): number =>
+    points.filter((point) => point === `effect: ${what}: body begins`).length;
+  it.each([
+    { loss: "reply", runs: 1, says: "reads its own transaction back and does not repeat it" },
+    { loss: "hang", runs: 1, says: "reads its own transaction back and does not repeat it" },
+    { loss: "request", runs: 2, says: "finds its own transaction missing and repeats it" },
+  ] as const)("$says when the $loss of its COMMIT is lost", async ({ loss, runs }) => {
+    const { faults, points } = await live("buys", firstCommitAfter("makegood.record_own", loss));
+    expect(faults).toEqual([]);
+    expect(bodiesOf(points, "own stock")).toBe(runs);
+    expect(points).toContain("store: after executions.readBack");
+  });
+
+  it.each([
+    { loss: "reply", runs: 1, says: "is answered by the barrier" },
+    { loss: "hang", runs: 1, says: "is answered by the barrier" },
+    { loss: "request", runs: 2, says: "is not answered by the barrier, and repeats" },
+  ] as const)("$says when the $loss of a far COMMIT is lost", async ({ loss, runs }) => {
+    const { faults, points } = await live("buys", firstCommitAfter("INSERT INTO makegood.barrier", loss));
+    expect(faults).toEqual([]);
+    expect(bodiesOf(points, "far ledger")).toBe(runs);
+    expect(points.filter((point) => point === "effect: far: before BEGIN").length).toBe(3);
+  });
+
+  it("repeats a flush whose reply never comes, and records once", async () => {
+    let lost = 0;
+    const isFlush = (sql: string): boolean => /^\s*WITH clock[\s\S]*INSERT INTO makegood\.journal/.test(sql);
+    const { faults } = await live("buys", (sql) => (isFlush(sql) && ++lost <= 2 ? "hang" : "none"));
+    expect(faults).toEqual([]);
+    expect(lost).toBeGreaterThan(2);
+  });
+});
+
+describeWithMariadb("an execution whose MariaDB's answers get lost", (database) => {
+  const newPlace = mariadbPlaces(() => database.url);
+  const live = liveThroughProxy(() => database.url, newPlace);
+  testEachStatement(live);
+
+  it.each(["reply", "hang", "request"] as const)(
+    "repeats a flush whose COMMIT's %s is lost, and records once",
+    async (loss) => {
+      const lost: Loss[] = [];
+      const decide = firstCommitAfter("INSERT INTO makegood_journal", loss);
+      const { faults } = await live("buys", (sql) => {
+        const decision = decide(sql);
+        if (decision !== "none") lost.push(decision);
+        return decision;
+      });
+      expect(faults).toEqual([]);
+      expect(lost).toEqual([loss]);
+    },
+  );
+});
+
+/** Loses the first COMMIT of a transaction in which the text was. */
+const firstCommitAfter = (text: string, loss: Loss) => {
+  let state: "before" | "there" | "over" = "before";
+  return (sql: string): Loss => {
+    if (state === "before" && sql.includes(text)) state = "there";
+    else if (state === "there" && sql === "COMMIT") {
+      state = "over";
+      return loss;
+    }
+    return "none";
+  };
+};
+
+type Live = ReturnType<typeof liveThroughProxy>;
+
+function liveThroughProxy(url: () => string, newPlace: NewPlace) {
   let proxy: LosingProxy;
   beforeAll(async () => {
-    proxy = await startLosingProxy(database.url);
+    proxy = await startLosingProxy(url());
   });
   afterAll(() => proxy.close());
 
@@ -61,16 +134,26 @@ describeWithPostgres("an execution whose database's answers get lost", (database
   const all = (place: Place): Place => ({
     ...place,
     engine: proxy.through(place.engine),
-    far: proxy.through(place.far),
+    far: place.kind === "postgres" ? proxy.through(place.far) : place.far,
   });
+  return live;
+}
 
+/** A statement without its values: on MariaDB they are in its text. */
+const formOf = (sql: string): string =>
+  sql
+    .replace(/\s+/g, " ")
+    .replace(/(FROM_BASE64\()?x?'[^']*'\)?|\b-?\d+\b|\bNULL\b/g, "?")
+    .replace(/\((\?,?)+\)(,\((\?,?)+\))*/g, "(?)");
+
+function testEachStatement(live: Live): void {
   describe.each(["request", "reply"] as const)("(%s)", (loss) => {
     it.each(plotNames)(
       "has every effect once, or undone once, although each statement's is lost once (%s)",
       async (plot) => {
         const lost = new Set<string>();
         const { faults } = await live(plot, (sql) => {
-          const text = sql.replace(/\s+/g, " ");
+          const text = formOf(sql);
           if (lost.has(text)) return "none";
           lost.add(text);
           return loss;
@@ -81,52 +164,7 @@ describeWithPostgres("an execution whose database's answers get lost", (database
       },
     );
   });
-
-  const bodiesOf = (points: readonly string[], what: string): number =>
-    points.filter((point) => point === `effect: ${what}: body begins`).length;
-  /** Loses the first COMMIT of a transaction in which the text was. */
-  const firstCommitAfter = (text: string, loss: Loss) => {
-    let state: "before" | "there" | "over" = "before";
-    return (sql: string): Loss => {
-      if (state === "before" && sql.includes(text)) state = "there";
-      else if (state === "there" && sql === "COMMIT") {
-        state = "over";
-        return loss;
-      }
-      return "none";
-    };
-  };
-
-  it.each([
-    { loss: "reply", runs: 1, says: "reads its own transaction back and does not repeat it" },
-    { loss: "hang", runs: 1, says: "reads its own transaction back and does not repeat it" },
-    { loss: "request", runs: 2, says: "finds its own transaction missing and repeats it" },
-  ] as const)("$says when the $loss of its COMMIT is lost", async ({ loss, runs }) => {
-    const { faults, points } = await live("buys", firstCommitAfter("makegood.record_own", loss));
-    expect(faults).toEqual([]);
-    expect(bodiesOf(points, "own stock")).toBe(runs);
-    expect(points).toContain("store: after executions.readBack");
-  });
-
-  it.each([
-    { loss: "reply", runs: 1, says: "is answered by the barrier" },
-    { loss: "hang", runs: 1, says: "is answered by the barrier" },
-    { loss: "request", runs: 2, says: "is not answered by the barrier, and repeats" },
-  ] as const)("$says when the $loss of a far COMMIT is lost", async ({ loss, runs }) => {
-    const { faults, points } = await live("buys", firstCommitAfter("INSERT INTO makegood.barrier", loss));
-    expect(faults).toEqual([]);
-    expect(bodiesOf(points, "far ledger")).toBe(runs);
-    expect(points.filter((point) => point === "effect: far: before BEGIN").length).toBe(3);
-  });
-
-  it("repeats a flush whose reply never comes, and records once", async () => {
-    let lost = 0;
-    const isFlush = (sql: string): boolean => /^\s*WITH clock[\s\S]*INSERT INTO makegood\.journal/.test(sql);
-    const { faults } = await live("buys", (sql) => (isFlush(sql) && ++lost <= 2 ? "hang" : "none"));
-    expect(faults).toEqual([]);
-    expect(lost).toBeGreaterThan(2);
-  });
-});
+}
 
 const faultsOf = async (app: App, world: World, executionId: string, plot: PlotName): Promise<readonly string[]> =>
   faultsIn(await makeReport(app, world, executionId), plot);

@@ -15,21 +15,27 @@ export type NewPlace = (more?: Partial<Place>) => Place;
 
 type Suite = (newPlace: NewPlace, kind: Place["kind"]) => void;
 
-/** Runs the suite on each database. */
-export function describeWorlds(name: string, suite: Suite): void {
-  describe(`${name}, on SQLite`, () => suite(sqlitePlaces(), "sqlite"));
-  describeWithPostgres(`${name}, on PostgreSQL`, (database) =>
-    suite(
-      postgresPlaces(() => database.url),
-      "postgres",
-    ),
-  );
-  describeWithMariadb(`${name}, on MariaDB`, (database) =>
-    suite(
-      mariadbPlaces(() => database.url),
-      "mariadb",
-    ),
-  );
+/** Runs the suite on each of these databases. */
+export function describeWorlds(
+  name: string,
+  suite: Suite,
+  kinds: readonly Place["kind"][] = ["sqlite", "postgres", "mariadb"],
+): void {
+  if (kinds.includes("sqlite")) describe(`${name}, on SQLite`, () => suite(sqlitePlaces(), "sqlite"));
+  if (kinds.includes("postgres"))
+    describeWithPostgres(`${name}, on PostgreSQL`, (database) =>
+      suite(
+        postgresPlaces(() => database.url),
+        "postgres",
+      ),
+    );
+  if (kinds.includes("mariadb"))
+    describeWithMariadb(`${name}, on MariaDB`, (database) =>
+      suite(
+        mariadbPlaces(() => database.url),
+        "mariadb",
+      ),
+    );
 }
 
 export function sqlitePlaces(): NewPlace {
