@@ -23,7 +23,7 @@ import { pruneBarrier } from "./participant/barrier/prune.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
 export interface AppOptions {
-  /** Where executions live: `sqlite(path)` or `postgres(pool)`. */
+  /** Where executions live: `sqlite(path)`, `postgres(pool)` or `mysql(pool)`. */
   readonly store: Store;
   /** Keeps the executions of several systems in one store apart. Default `default`. */
   readonly namespace?: string;

@@ -147,8 +147,8 @@ export const openIncidents = (writes: readonly Write[]): readonly Statement[] =>
 // ── Guard row ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 // One INSERT that finds each row there, since all are locked, and updates it. An UPDATE that joins a list writes the list to a
-// temporary table first, on disk where it holds payloads: 80 to 100 µs a row against 60 (MariaDB 10.11, 100 rows, busy 2 vCPU,
-// November 2026).
+// temporary table first, on disk where it holds payloads: 93 to 99 µs a row, against 59 to 89 so (MariaDB 10.11, 100 rows with
+// results, 2 vCPU that others used too, November 2026).
 
 /** Never stored: what a new row could not do without. */
 const unusedColumns: readonly Column<Write>[] = [
