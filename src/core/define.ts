@@ -5,6 +5,7 @@ import { type Duration, toMs } from "./duration.ts";
 import { OptionError } from "./errors.ts";
 import type { AnyJob, Concurrency, Handler, Job, JobOptions, Signal } from "./job.ts";
 import { validateJobName } from "./keys.ts";
+import { checkTriggers, type Trigger } from "./message.ts";
 import { checkInteger, checkOptions } from "./options.ts";
 import { type Marks, parseMarks } from "./redact.ts";
 import { type ResolvedRetry, resolveRetry } from "./retry.ts";
@@ -29,6 +30,7 @@ const jobOptionKeys: readonly (keyof JobOptions<never, never>)[] = [
   "redact",
   "attributes",
   "effect",
+  "on",
 ];
 const effects = ["natural", "keyed", "recorded", "irreversible"];
 
@@ -53,6 +55,7 @@ export interface JobSettings {
   readonly retainMs: number;
   readonly keyRetainMs: number;
   readonly marks: Marks;
+  readonly triggers: readonly Trigger<unknown>[];
 }
 
 /**
@@ -112,6 +115,7 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
     retainMs: ms(options.retention, "retention", defaultJobSettings.retainMs),
     keyRetainMs: ms(options.keyRetention, "keyRetention", defaultJobSettings.keyRetainMs),
     marks: parseMarks(options.redact, at("redact")),
+    triggers: checkTriggers(options.on, at("on")),
   };
 }
 

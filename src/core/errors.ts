@@ -43,6 +43,8 @@ export const errorCatalog = {
   STATE_UNMAPPED: refusal("Rows are in states that the state machine does not know and the mapping does not name.", "Map each state of `details.states`, or bring those rows in order by hand."),
   EVENT_ID_REUSED: refusal("The id of an event was given to another event of the same row before.", "Give each event an id of its own; a repeated event keeps its id and its name."),
   ROW_MISSING: refusal("There is no row of this id in the table.", "Check the id; the row was never inserted, was deleted, or is not yet committed."),
+  MESSAGE_ID_REUSED: refusal("This message id was used before on the topic, with another payload.", "Make the id of all that makes the message another one."),
+  MESSAGE_UNKNOWN: refusal("No message of this topic and id is stuck there.", "Read `app.messages.stuck()`; it may have gone on by itself."),
   APP_CLOSED: refusal("The app has been closed, or is closing.", "Start the work before closing, or in another process."),
 
   // How a job is written.
@@ -76,6 +78,10 @@ export const errorCatalog = {
   DISCARDED: uncertain("The execution was given up, by a strategy or by a person.", "Start it again if it is still wanted."),
   CHILD_FAILED: uncertain("A child execution did not complete.", "See `details.error`; catch it if the parent can go on without the child."),
   EXECUTION_NOT_SUCCESSFUL: uncertain("`result()` was asked of an execution that ended otherwise than completed.", "See `details.state` and `details.error`; `outcome()` returns both without throwing."),
+
+  // Messages that are stuck.
+  MESSAGE_POISON: uncertain("The processes that relayed this message died again and again.", "Find what kills the process in the trigger's `input`, the job's `key` or its schema; then retry or skip the message."),
+  MESSAGE_BLOCKED: uncertain("An execution of an ordered message ended without success or is parked; those behind it wait.", "Resume or restart the execution, or retry or skip the message."),
 
   // The store.
   STORE_UNAVAILABLE: { retryable: true, effect: "none", meaning: "The database could not be reached or refused the connection.", whatToDo: "Retry with a pause; check the database." },

@@ -2,6 +2,7 @@
 import type { Stored } from "./codec.ts";
 import type { Duration } from "./duration.ts";
 import type { StoredError } from "./errors.ts";
+import type { Trigger } from "./message.ts";
 import type { Awaitable, Participant } from "./participant.ts";
 import type { Log } from "./ports.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -203,6 +204,8 @@ export interface JobOptions<I, O> {
   /** To find executions by: name → value, both at most 255 bytes. */
   readonly attributes?: (input: NoInfer<O>) => Readonly<Record<string, string>>;
   readonly effect?: Effect;
+  /** What starts it without a call: `[onMessage(topic)]`. Each must supply the job's input. */
+  readonly on?: readonly Trigger<NoInfer<I>>[];
 }
 
 /** The schema alone says what the input is: an annotation of the parameter that the schema does not back is refused. */

@@ -50,6 +50,14 @@ export function childKey(
 }
 
 /**
+ * The business key of a job without one that a message starts: `mgm1` and 43 characters. A message that is delivered again
+ * finds its execution. Hashed: `["mgm1",topic,messageId]`; namespace and job are beside the key where executions are unique.
+ */
+export function messageKey(sha256: Sha256, message: { readonly topic: string; readonly id: string }): string {
+  return `mgm1${digest(sha256, ["mgm1", message.topic, message.id])}`;
+}
+
+/**
  * Of an input's canonical text: 43 characters, the first of which is the version `1`, the others 252 bits of the hash of
  * that text. Fingerprints of different versions say nothing about each other.
  */

@@ -3,6 +3,8 @@
 
 import type { Stored } from "./codec.ts";
 import type { HeldLock, LockOptions, LockOutcome } from "./lock.ts";
+import type { PublishOptions, Topic } from "./message.ts";
+import type { OutboxPort } from "./outbox.ts";
 import type { Row, Script } from "./script.ts";
 import type { StepIdentity } from "./step-headers.ts";
 import type { Dialect, WriteOutcome } from "./store.ts";
@@ -118,6 +120,8 @@ export interface ParticipantPort {
     mark: BarrierMark,
     body: (tx: unknown, result: Uint8Array | null) => Awaitable<void>,
   ): Promise<Began<{ readonly kind: "confirmed" | "already" | "missing" }>>;
+  /** For the relay, and for starts from here. */
+  readonly outbox: OutboxPort;
 }
 
 /** What came of a call behind the barrier. */
@@ -184,6 +188,7 @@ export interface Participant<Tx, M extends Mode = Mode> {
   ): Answer<M, VersionedUpdate | AlreadyUpdated>;
   updateVersioned(tx: Tx, change: VersionedChange & { readonly key?: undefined }): Answer<M, VersionedUpdate>;
   /** Creates or updates the participant's tables (barrier). Safe twice and from several processes at once. */
+  /** Creates or updates the participant's tables (barrier, outbox). Safe twice and from several processes at once. */
   migrate(): Promise<void>;
   /**
    * For a service that a step calls: does the effect of this call once, in the caller's transaction, whatever order its
@@ -206,6 +211,19 @@ export interface Participant<Tx, M extends Mode = Mode> {
    * PARTICIPANT_NOT_MIGRATED. After a crash of the holder the lock is free when its lease ends.
    */
   lock<R>(name: string, options: LockOptions, run: (lock: HeldLock) => Awaitable<R>): Promise<LockOutcome<R>>;
+   * Announces something in the caller's transaction: the message leaves if and only if that commits, and then certainly, to
+   * every job that subscribes with `onMessage`. One INSERT. Gives the message's id.
+   *
+   * Throws before it touches the database: INPUT_INVALID (the payload does not satisfy the topic's schema), VALUE_UNSUPPORTED,
+   * VALUE_TOO_LARGE (`maxSignalBytes`), OPTION_INVALID, TRANSACTION_REQUIRED. Throws MESSAGE_ID_REUSED for an id that was
+   * published with another payload. Called again with the same id and payload it changes nothing.
+   */
+  publish<I>(tx: Tx, to: Topic<I, unknown>, payload: NoInfer<I>, options?: PublishOptions): Answer<M, string>;
+  /**
+   * Takes back, in the caller's transaction, the messages that were published with this `cancelKey` and that no relay has
+   * claimed. Gives how many; 0: none was there, or they are delivered or on their way.
+   */
+  cancelMessages(tx: Tx, cancelKey: string): Answer<M, number>;
   /** For the engine. */
   readonly port: ParticipantPort;
   /** Runs a script inside a transaction that the caller holds. For `app.start(…, { in: [participant, tx] })`. */

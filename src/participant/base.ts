@@ -3,6 +3,7 @@
 // `idempotent`) look it up by the participant they are given.
 import type { ValueFormat } from "../core/envelope.ts";
 import { CatalogError, describeValue, OptionError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
 import type { Answer, Mode, Participant, TxAdapter } from "../core/participant.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
@@ -20,6 +21,7 @@ export interface BaseOptions<Tx, M extends Mode> {
   readonly log: Log;
   /** Encodes what is stored: results, payloads. */
   readonly values: ValueFormat;
+  readonly limits: Limits;
 }
 
 export interface Base<Tx, M extends Mode> extends BaseOptions<Tx, M> {

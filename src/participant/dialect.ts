@@ -11,6 +11,9 @@ import { migrationsMysql } from "./migrations/mysql.ts";
 import { migrationsPostgres } from "./migrations/postgres.ts";
 import { migrationsSqlite } from "./migrations/sqlite.ts";
 import { troubleMysql } from "./trouble/mysql.ts";
+import { outboxPostgres } from "./outbox/postgres.ts";
+import type { OutboxSql } from "./outbox/sql.ts";
+import { outboxSqlite } from "./outbox/sqlite.ts";
 import { troublePostgres } from "./trouble/postgres.ts";
 import { troubleSqlite } from "./trouble/sqlite.ts";
 
@@ -82,14 +85,29 @@ export interface ParticipantDialect extends BarrierSql, TroubleCodes {
   readonly name: Dialect;
   readonly migrations: MigrationSql;
   readonly guard: TransactionGuard;
+  readonly outbox: OutboxSql;
 }
 
 export function dialectOf(dialect: Dialect): ParticipantDialect {
   switch (dialect) {
     case "postgres":
-      return { name: dialect, migrations: migrationsPostgres, guard: noGuard, ...barrierPostgres, ...troublePostgres };
+      return {
+        name: dialect,
+        migrations: migrationsPostgres,
+        guard: noGuard,
+        outbox: outboxPostgres,
+        ...barrierPostgres,
+        ...troublePostgres,
+      };
     case "sqlite":
-      return { name: dialect, migrations: migrationsSqlite, guard: noGuard, ...barrierSqlite, ...troubleSqlite };
+      return {
+        name: dialect,
+        migrations: migrationsSqlite,
+        guard: noGuard,
+        outbox: outboxSqlite,
+        ...barrierSqlite,
+        ...troubleSqlite,
+      };
     case "mysql":
       return { name: dialect, migrations: migrationsMysql, guard: guardMysql, ...barrierMysql, ...troubleMysql };
   }

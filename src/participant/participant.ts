@@ -4,6 +4,7 @@ import { createValueFormat, type ValueCodec } from "../core/envelope.ts";
 import { describeValue, OptionError } from "../core/errors.ts";
 import { type Limits, resolveLimits } from "../core/limits.ts";
 import { checkOptions } from "../core/options.ts";
+import type { OutboxPort } from "../core/outbox.ts";
 import type { Mode, Participant, ParticipantPort, TxAdapter } from "../core/participant.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
@@ -16,6 +17,7 @@ import { type Base, createBase, notMigrated, rememberBase } from "./base.ts";
 import { dialectOf, type TransactionGuard } from "./dialect.ts";
 import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
+import { createOutbox } from "./outbox/outbox.ts";
 import { type Transacting, transact } from "./transaction.ts";
 import { createUpdateVersioned } from "./versioned/update-versioned.ts";
 import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
@@ -51,11 +53,14 @@ export function participant<Tx, M extends Mode>(
   checkAdapter(adapter);
   checkOptions(options, ["values", "limits", "clock", "random", "log"], "participant");
   const base = createBase({ name, adapter, dialect: dialectOf(adapter.dialect), ...resolveTools(options) });
+  const outbox = createOutbox(base);
   const made: Participant<Tx, M> = {
     name,
     mode: adapter.mode,
     port: portOf(base),
     updateVersioned: createUpdateVersioned(base),
+    port: portOf(base, outbox.port),
+    ...outbox.publishing,
     migrate: () => migrate(adapter, base.dialect),
     barrier: (tx, call, effect) => barrierInside(base, tx, call, effect),
     lock: lockOf(base),
@@ -66,22 +71,25 @@ export function participant<Tx, M extends Mode>(
 }
 
 function resolveTools({ values, limits, clock, random, log }: ParticipantOptions) {
-  const { maxDepth, maxResultBytes } = resolveLimits(limits);
+  const resolved = resolveLimits(limits);
+  const { maxDepth, maxResultBytes } = resolved;
   return {
     clock: clock ?? systemClock,
     random: random ?? createSystemRandom(),
     log: log ?? defaultLog,
+    limits: resolved,
     values: createValueFormat({ ...values, maxDepth, maxBytes: maxResultBytes }),
   };
 }
 
-function portOf<Tx, M extends Mode>({ name, adapter, dialect }: Base<Tx, M>): ParticipantPort {
+function portOf<Tx, M extends Mode>({ name, adapter, dialect }: Base<Tx, M>, outbox: OutboxPort): ParticipantPort {
   const own: Transacting<Tx> = { adapter, codes: dialect };
   const barrier: Transacting<Tx> = { ...own, missing: (error) => notMigrated(name, error) };
   return {
     name,
     mode: adapter.mode,
     dialect: adapter.dialect,
+    outbox,
     ask: (script) => runAlone(adapter, script),
     own: (body, seal) => transact(own, (tx) => sealed(dialect.guard, () => body(tx), seal)),
     act: (mark, op, body) => transact(barrier, (tx) => act(dialect, mark, op, () => body(tx))),

@@ -6,3 +6,8 @@ import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
 export const migrations: readonly Migration[] = [barrier, lock, machine, versioned];
+import { outbox } from "./0004-outbox.ts";
+import type { Migration } from "./migration.ts";
+
+/** In the order in which they are applied. */
+export const migrations: readonly Migration[] = [barrier, lock, outbox];

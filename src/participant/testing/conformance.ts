@@ -8,6 +8,7 @@ import { callerClaims } from "./caller-claims.ts";
 import { lockClaims } from "./lock-claims.ts";
 import { machineClaims } from "./machine-claims.ts";
 import { ownClaims } from "./own-claims.ts";
+import { publishClaims } from "./publish-claims.ts";
 import { type Claim, type ParticipantFixture, sceneOf } from "./scene.ts";
 import { scriptClaims } from "./script-claims.ts";
 import { tccClaims } from "./tcc-claims.ts";
@@ -34,6 +35,7 @@ const claims: readonly Claim[] = [
   ...upkeepClaims,
   ...versionedClaims,
   ...machineClaims,
+  ...publishClaims,
 ];
 
 /** The claims for a mode and a dialect; some are about what only one of them can do. */
