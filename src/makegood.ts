@@ -8,6 +8,7 @@ import { createIdSource } from "./core/ids.ts";
 import { validateNamespace } from "./core/keys.ts";
 import { type Limits, resolveLimits } from "./core/limits.ts";
 import { checkInteger, checkOptions } from "./core/options.ts";
+import type { MessageConsumers, MessageRelays } from "./core/outbox.ts";
 import type { Participant, ParticipantPort } from "./core/participant.ts";
 import type { Clock, Log, Random } from "./core/ports.ts";
 import type { Script } from "./core/script.ts";
@@ -19,6 +20,8 @@ import type { Env } from "./engine/env.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
 import { Worker } from "./engine/worker.ts";
+import { Relay } from "./messaging/relay.ts";
+import { createRelays } from "./messaging/relays.ts";
 import { pruneBarrier } from "./participant/barrier/prune.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
@@ -29,7 +32,10 @@ export interface AppOptions {
   readonly namespace?: string;
   /** Stable over restarts: a worker of the same name takes over from its predecessor at once. Default: host name and process id. */
   readonly workerName?: string;
-  /** The user's databases that jobs work on: `app.migrate()` brings their tables up to date, and their barrier rows are deleted with the executions. */
+  /**
+   * The user's databases that jobs work on. `app.migrate()` brings their tables up to date; after `app.run()` this process
+   * relays the messages of their outboxes; their barrier rows are deleted with the executions.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type
   readonly participants?: readonly Participant<any, any>[];
   /** Executions in memory at once. Default 256, 1 … 100 000. */
@@ -123,15 +129,24 @@ export function makegood(options: AppOptions): App {
     suspendAfterMs: toMs(options.suspendAfter ?? "5s", "suspendAfter"),
     alwaysReplay: options.alwaysReplay ?? false,
   };
+  const pollMs = toMs(options.poll ?? "1s", "poll", { min: 10 });
   const worker = new Worker(env, createTasks(log), {
     name,
     concurrency: checkInteger(options.concurrency ?? 256, "concurrency", 1, 100_000),
     leaseMs: toMs(options.lease ?? "30s", "lease", { min: 1_000 }),
-    pollMs: toMs(options.poll ?? "1s", "poll", { min: 10 }),
+    pollMs,
     maxCrashes: checkInteger(options.maxCrashes ?? 5, "maxCrashes", 1, 1_000),
     pruneBarriers: participants.length === 0 ? null : (ids) => pruneAll(participants, ids),
   });
-  return new App(env, worker, participants);
+  const makeRelays = (consumers: MessageConsumers): MessageRelays =>
+    createRelays(
+      participants.map(({ name, port }) => {
+        const isOwn = (): Promise<boolean> => env.isOwn(port);
+        return new Relay({ name, outbox: port.outbox, consumers, isOwn, clock, random, log, pollMs });
+      }),
+      createTasks(log),
+    );
+  return new App(env, worker, participants, makeRelays);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type

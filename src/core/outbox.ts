@@ -103,8 +103,8 @@ export interface ClaimRequest {
   readonly subscribers: readonly string[];
   /** `fresh`: waiting ones. `suspect`: those whose relay did not come to report. */
   readonly kind: "fresh" | "suspect";
-  /** Of each topic. */
   readonly limit: number;
+  readonly limitPerTopic: number;
   readonly leaseMs: number;
 }
 
@@ -163,21 +163,24 @@ export interface OutboxPort {
   /** Messages that have waited for longer than a minute for subscribers that no process has shown lately. */
   unserved(): Promise<readonly Unserved[]>;
   stuck(limit: number): Promise<readonly StuckMessage[]>;
+  /** A stuck message; null: there is none. */
+  find(message: MessageRef): Promise<StuckMessage | null>;
   /**
    * A person's word on a stuck message, with actor and time in its audit. `skip`: it is over. `retry`: a dead one waits
-   * again; a blocked one is looked at at once. Null: it is not stuck.
+   * again; a blocked one is looked at at once. Gives it as it was; null: it is not stuck.
    */
   decide(
     message: MessageRef,
     verb: "skip" | "retry",
     by: { readonly actor: Actor; readonly note: string | null },
-  ): Promise<StuckMessage["status"] | null>;
+  ): Promise<StuckMessage | null>;
 }
 
 /** How an execution stands, seen from the order of messages. */
 export type Standing =
   | { readonly kind: "completed" }
-  | { readonly kind: "open" }
+  /** `id`: of its newest round. */
+  | { readonly kind: "open"; readonly id: ExecutionId }
   /** Ended without success, parked, or gone. */
   | { readonly kind: "failed"; readonly error: StoredError };
 
@@ -195,4 +198,12 @@ export interface MessageConsumers {
   ended(id: ExecutionId): Promise<void>;
   /** How these stand now, the newest round of each; in order. */
   standings(executions: readonly StartedExecution[]): Promise<readonly Standing[]>;
+}
+
+/** The relays of a process, started after its worker and stopped before it. */
+export interface MessageRelays {
+  start(): void;
+  /** There may be something to do, such as for a job that was just registered. */
+  poke(): void;
+  stop(): Promise<void>;
 }

@@ -4,11 +4,15 @@ import { OptionError } from "../core/errors.ts";
 import type { Status } from "../core/execution.ts";
 import type { AnyJob, Execution, Job, Signal, StepName } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
+import type { MessageConsumers, MessageRelays } from "../core/outbox.ts";
 import type { Participant } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import { type CommandOptions, Commands, type SignalOptions, type StepVerdict, type Verdict } from "./commands.ts";
 import type { Env, JobLine } from "./env.ts";
+import { Consumers } from "./consumers.ts";
+import type { Env } from "./env.ts";
 import { Handles } from "./handles.ts";
+import { Messages } from "./messages.ts";
 import { type History, type ListRequest, Reader, type ShownIncident, type ShownRow } from "./reader.ts";
 import { Session } from "./session.ts";
 import { Starter, type StartOptions } from "./starter.ts";
@@ -22,15 +26,26 @@ export class App {
   readonly #commands: Commands;
   readonly #participants: readonly Participant<unknown>[];
 
+  /** Messages in the outboxes of the participants named to `makegood()`. */
+  readonly messages: Messages;
+
   /** Made by `makegood()`. */
-  constructor(env: Env, worker: Worker, participants: readonly Participant<unknown>[]) {
+  constructor(
+    env: Env,
+    worker: Worker,
+    participants: readonly Participant<unknown>[],
+    makeRelays: (consumers: MessageConsumers) => MessageRelays,
+  ) {
     env.engagements.isHeld = (id) => worker.isHeld(id);
     this.#session = new Session(env, worker);
     this.#handles = new Handles(this.#session);
-    this.#starter = new Starter(this.#session, this.#handles);
+    this.#starter = new Starter(this.#session, this.#handles, (port) => participants.some((one) => one.port === port));
     this.#reader = new Reader(this.#session);
     this.#commands = new Commands(this.#session, this.#starter, this.#reader);
     this.#participants = checkNames(participants);
+    const consumers = new Consumers(this.#session, this.#starter);
+    this.messages = new Messages(this.#session, this.#commands, consumers, this.#participants);
+    this.#session.accompany(makeRelays(consumers));
   }
 
   // ── Jobs and work ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -38,7 +53,7 @@ export class App {
   /** Makes jobs known to this process. Throws JOB_DUPLICATE. */
   register(...jobs: readonly AnyJob[]): void {
     for (const job of jobs) this.#session.env.registry.add(job);
-    if (this.#session.isRunning) this.#session.worker.poke();
+    this.#session.registered();
   }
 
   /** Opens the store. Called by every other method when needed; call it to see errors of set-up early. */

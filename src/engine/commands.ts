@@ -144,11 +144,10 @@ export class Commands {
       await this.#session.insist(() => this.#session.env.store.reads.input(id)),
     );
     const actor = options.actor ?? defaultActor;
-    return (await this.#starter.start(
-      definition.job,
-      input,
-      row.key === null ? { actor } : { ifExists: "restart-failed", actor },
-    )) as Execution<R>;
+    const { job } = definition;
+    return (await (row.key === null
+      ? this.#starter.start(job, input, { actor })
+      : this.#starter.restart(job, input, row.key, actor))) as Execution<R>;
   }
 
   /** A person states how one step of a parked execution ended; then `resume` it. The row bears the actor. */

@@ -9,8 +9,12 @@ import {
 } from "../core/errors.ts";
 import { isTerminal, shownState } from "../core/execution.ts";
 import type { Execution, Outcome } from "../core/job.ts";
+import type { NewExecution } from "../core/store.ts";
 import type { Ending } from "./engagements.ts";
 import { checkId, type Session } from "./session.ts";
+
+const firstPauseMs = 10;
+const maxPauseMs = 1_000;
 
 export class Handles {
   readonly #session: Session;
@@ -31,6 +35,36 @@ export class Handles {
       },
       outcome: async (options) => this.#outcome<R>(await this.#wait(id, true, options?.signal)),
     };
+  }
+
+  /** Of an execution that is on its way through an outbox: waits for its arrival first; for ever, where its transaction rolled back. */
+  arriving<R>(execution: NewExecution): Execution<R> {
+    const arrived = async (signal: AbortSignal | undefined): Promise<Execution<R>> =>
+      this.handle<R>(await this.#arrival(execution, signal), 0, true);
+    return {
+      id: execution.id,
+      round: execution.replacesRound === null ? 0 : execution.replacesRound + 1,
+      isNew: true,
+      result: async (options) => (await arrived(options?.signal)).result(options),
+      outcome: async (options) => (await arrived(options?.signal)).outcome(options),
+    };
+  }
+
+  /** Its id, or that of the execution which took its key meanwhile. */
+  async #arrival(execution: NewExecution, signal: AbortSignal | undefined): Promise<string> {
+    const { reads } = this.#session.env.store;
+    const { id, namespace, job, key, replacesRound } = execution;
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 1.5)) {
+      signal?.throwIfAborted();
+      const find = async (): Promise<string | null> => {
+        if ((await reads.outcomes([id])).has(id)) return id;
+        const newest = key === null ? null : await reads.findByKey({ namespace, job, key });
+        return newest !== null && newest.round > (replacesRound ?? -1) ? newest.id : null;
+      };
+      const found = await this.#session.insist(find, Number.POSITIVE_INFINITY);
+      if (found !== null) return found;
+      await new Promise<void>((resolve) => void this.#session.env.clock.after(pauseMs, resolve));
+    }
   }
 
   /** What this process runs is not asked for: its end is handed over. */

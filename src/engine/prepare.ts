@@ -19,6 +19,8 @@ export interface Preparation {
   readonly priority?: number | undefined;
   readonly traceContext?: string | undefined;
   readonly actor: Actor;
+  /** Of a job that has no key of its own. */
+  readonly key?: string | undefined;
   readonly parent?: { readonly id: string; readonly root: string } | undefined;
   /** The worker that is to have it from the start, if it may be had; asked last, when nothing can fail any more. */
   readonly claimFor?: ((job: string, version: number) => string | null) | undefined;
@@ -43,7 +45,8 @@ function newExecution(
   const { settings } = env.registry.resolve(job);
   const { options } = job;
   const id = env.newId();
-  const key = options.key === undefined ? null : validateBusinessKey(options.key(parsed), env.limits.maxKeyBytes);
+  const key =
+    options.key === undefined ? (how.key ?? null) : validateBusinessKey(options.key(parsed), env.limits.maxKeyBytes);
   const group = typeof options.group === "function" ? options.group(parsed) : options.group;
   const { concurrency } = settings;
   const delayMs = how.delay === undefined ? 0 : toMs(how.delay, "delay");

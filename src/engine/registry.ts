@@ -43,6 +43,13 @@ export class Registry {
     return definition;
   }
 
+  /** Of each job its newest version here. */
+  newest(): readonly Definition[] {
+    return [...this.#definitions.values()].map((versions) =>
+      [...versions.values()].reduce((newest, other) => (other.job.version > newest.job.version ? other : newest)),
+    );
+  }
+
   get refs(): readonly JobRef[] {
     return this.#refs;
   }

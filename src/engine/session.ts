@@ -1,6 +1,7 @@
 // What the entry's parts share in one process: the open store, the worker, and patience with both.
 import { CatalogError, ExecutionUnknownError } from "../core/errors.ts";
 import { isUuid } from "../core/ids.ts";
+import type { MessageRelays } from "../core/outbox.ts";
 import type { Env } from "./env.ts";
 import { isPassing } from "./group-commit.ts";
 import type { Worker } from "./worker.ts";
@@ -17,10 +18,16 @@ export class Session {
   #opening: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #relays: MessageRelays | undefined;
 
   constructor(env: Env, worker: Worker) {
     this.env = env;
     this.worker = worker;
+  }
+
+  /** They work while the worker does. */
+  accompany(relays: MessageRelays): void {
+    this.#relays = relays;
   }
 
   get isRunning(): boolean {
@@ -39,11 +46,16 @@ export class Session {
 
   async run(): Promise<void> {
     await this.open();
-    this.#running ??= this.worker.start().catch((error: unknown) => {
+    this.#running ??= this.#begin().catch((error: unknown) => {
       this.#running = undefined;
       throw error;
     });
     await this.#running;
+  }
+
+  async #begin(): Promise<void> {
+    await this.worker.start();
+    this.#relays?.start();
   }
 
   stop(graceMs: number): Promise<void> {
@@ -54,6 +66,7 @@ export class Session {
   async #stop(graceMs: number): Promise<void> {
     // A database that does not answer must not hold up the end: what is not given back is taken over when the lease is out.
     const orderly = async (): Promise<void> => {
+      if (this.isRunning) await this.#relays?.stop();
       if (this.isRunning) await this.worker.stop(graceMs);
       await this.env.journal.drained();
     };
@@ -70,6 +83,13 @@ export class Session {
         () => this.env.store.close(),
         () => {},
       );
+  }
+
+  /** Jobs were registered. */
+  registered(): void {
+    if (!this.isRunning) return;
+    this.worker.poke();
+    this.#relays?.poke();
   }
 
   /** There may be work, here or elsewhere. */

@@ -2,28 +2,38 @@
 import type { Duration } from "../core/duration.ts";
 import { InvariantError, KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
+import { KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
+import { isTerminal, type Status } from "../core/execution.ts";
 import type { AnyJob, Execution, Job } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
-import type { Participant } from "../core/participant.ts";
+import type { StartedExecution } from "../core/outbox.ts";
+import type { Participant, ParticipantPort } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
 import type { ClaimedExecution, NewExecution, StartOutcome } from "../core/store.ts";
 import { defaultActor } from "./commands.ts";
 import type { Handles } from "./handles.ts";
-import { prepare } from "./prepare.ts";
+import { type Preparation, prepare } from "./prepare.ts";
 import type { Session } from "./session.ts";
+import { startMessage } from "./start-message.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a participant of any transaction type
 export type InTransaction<Tx> = readonly [participant: Participant<Tx, any>, tx: Tx];
 
+/** What an existing key answers. */
+export type IfExists = "return" | "restart-failed" | "refuse";
+
 export interface StartOptions<Tx = never> {
-  /** Starts it inside this transaction: it exists if and only if that commits. Not claimed before. */
+  /**
+   * Starts it inside this transaction: it exists if and only if that commits, and is not claimed before. In another database
+   * than the engine's it goes through that participant's outbox, and exists a moment after the commit.
+   */
   readonly in?: InTransaction<Tx>;
   /**
    * What an existing key answers. `return` (default): the newest round, whatever became of it. `restart-failed`: a new
    * round if the newest ended without success. `refuse`: throws KEY_EXISTS.
    */
-  readonly ifExists?: "return" | "restart-failed" | "refuse";
+  readonly ifExists?: IfExists;
   readonly delay?: Duration;
   /** 0 (first) … 9. */
   readonly priority?: number;
@@ -39,9 +49,13 @@ export class Starter {
   readonly #session: Session;
   readonly #handles: Handles;
 
-  constructor(session: Session, handles: Handles) {
+  readonly #hasRelay: (port: ParticipantPort) => boolean;
+
+  /** @param hasRelay whether what is started in a participant's outbox gets here. */
+  constructor(session: Session, handles: Handles, hasRelay: (port: ParticipantPort) => boolean) {
     this.#session = session;
     this.#handles = handles;
+    this.#hasRelay = hasRelay;
   }
 
   /**
@@ -50,17 +64,60 @@ export class Starter {
    * Throws INPUT_INVALID, KEY_INVALID, KEY_INPUT_MISMATCH (same key, another input), KEY_EXISTS (`ifExists: "refuse"`),
    * OPTION_INVALID. Called again after an unknown outcome it answers the first one, if the job has a key.
    */
-  async start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
+  start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
+    return this.#start(job, input, options, undefined);
+  }
+
+  /** A new round of a key. It was the job's own, or made of the message that started it. */
+  restart(job: AnyJob, input: unknown, key: string, actor: Actor): Promise<Execution<unknown>> {
+    return this.#start(job, input, { ifExists: "restart-failed", actor }, key);
+  }
+
+  async #start<I, O, R, Tx>(
+    job: Job<I, O, R>,
+    input: I,
+    options: StartOptions<Tx>,
+    key: string | undefined,
+  ): Promise<Execution<R>> {
     checkOptions(options, startKeys, "start");
     await this.#session.open();
     const { delay, priority, traceContext, actor = defaultActor } = options;
+    const how = { delay, priority, traceContext, actor, key };
+    if (options.in !== undefined && !(await this.#isOwn(options.in)))
+      return this.#startAfar(options.in, await prepare(this.#session.env, job, input, how), options.ifExists);
     const claimFor = options.in === undefined ? this.#reserve : undefined;
-    const execution = await prepare(this.#session.env, job, input, { delay, priority, traceContext, actor, claimFor });
+    const execution = await prepare(this.#session.env, job, input, { ...how, claimFor });
     const outcome =
       options.in === undefined ? await this.#startHere(execution) : await this.#startIn(options.in, execution);
     return outcome.id === execution.id
       ? this.#handles.handle<R>(outcome.id, outcome.round, true)
-      : this.#answer<R, Tx>(job, execution, outcome, options);
+      : this.#answer<R, Tx>(execution, outcome, options);
+  }
+
+  /**
+   * Starts an execution for a message, or finds the one that an earlier delivery started. `key` is for a job without one of
+   * its own. Throws as `start`.
+   */
+  async startOnce(
+    job: AnyJob,
+    input: unknown,
+    how: Omit<Preparation, "claimFor" | "parent">,
+  ): Promise<StartedExecution> {
+    const execution = await prepare(this.#session.env, job, input, { ...how, claimFor: this.#reserve });
+    const outcome = await this.#startHere(execution);
+    refuseOtherInput(execution, outcome);
+    return { id: outcome.id, job: execution.job, key: execution.key };
+  }
+
+  /** Inserts an execution that was prepared elsewhere. Called again it finds it by its id or key. */
+  async insert(prepared: NewExecution, ifExists: IfExists | undefined): Promise<StartedExecution> {
+    const isPlain = prepared.delayMs === 0 && prepared.concurrencyKey === null;
+    const execution = { ...prepared, claimFor: isPlain ? this.#reserve(prepared.job, prepared.version) : null };
+    const outcome = await this.#startHere(execution);
+    if (outcome.id !== execution.id && ifExists === "refuse")
+      throw new KeyExistsError({ job: execution.job, key: execution.key ?? "", executionId: outcome.id });
+    refuseOtherInput(execution, outcome);
+    return { id: outcome.id, job: execution.job, key: execution.key };
   }
 
   /**
@@ -97,6 +154,10 @@ export class Starter {
     }
   }
 
+  #isOwn<Tx>([participant, tx]: InTransaction<Tx>): Promise<boolean> {
+    return this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script));
+  }
+
   async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
     if (!(await this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
       throw notOwn(participant.name);
@@ -106,26 +167,47 @@ export class Starter {
     return outcome;
   }
 
-  async #answer<R, Tx>(
-    job: AnyJob,
-    execution: NewExecution,
-    first: StartOutcome,
-    options: StartOptions<Tx>,
+  /** Another database: the execution goes into its outbox, and a relay brings it here after the commit. */
+  async #startAfar<R, Tx>(
+    [participant, tx]: InTransaction<Tx>,
+    prepared: NewExecution,
+    ifExists: IfExists | undefined,
   ): Promise<Execution<R>> {
+    if (!this.#hasRelay(participant.port))
+      throw new OptionError(
+        "in",
+        `start in ${participant.name}: expected a participant that makegood({ participants: […] }) names, found another. Name it there, since its outbox brings the start to the engine`,
+      );
+    const known = await this.#findByKey(prepared);
+    if (known !== null && !mayRestart(known, ifExists)) {
+      refuseOtherInput(prepared, known);
+      if (ifExists === "refuse")
+        throw new KeyExistsError({ job: prepared.job, key: prepared.key ?? "", executionId: known.id });
+      return this.#handles.handle<R>(known.id, known.round, false);
+    }
+    const execution = known === null ? prepared : { ...prepared, replacesRound: known.round };
+    await participant.runIn(
+      tx,
+      participant.port.outbox.insertScript(startMessage(this.#session.env, execution, ifExists)),
+    );
+    return this.#handles.arriving<R>(execution);
+  }
+
+  async #findByKey({ namespace, job, key }: NewExecution): Promise<Extract<StartOutcome, { kind: "exists" }> | null> {
+    if (key === null) return null;
+    const { reads } = this.#session.env.store;
+    const found = await this.#session.insist(() => reads.findByKey({ namespace, job, key }));
+    return found === null ? null : { kind: "exists", ...found };
+  }
+
+  async #answer<R, Tx>(execution: NewExecution, first: StartOutcome, options: StartOptions<Tx>): Promise<Execution<R>> {
     let outcome = first;
     for (let tries = 0; outcome.kind === "exists" && outcome.id !== execution.id; tries++) {
-      const { id, fingerprint, status, round } = outcome;
+      const { id, round } = outcome;
       const key = execution.key ?? "";
-      if (options.ifExists === "refuse") throw new KeyExistsError({ job: job.name, key, executionId: id });
-      if (fingerprint !== null && fingerprint !== execution.fingerprint)
-        throw new KeyInputMismatchError({
-          job: job.name,
-          key,
-          recorded: fingerprint,
-          given: execution.fingerprint ?? "",
-        });
-      const hasFailed = isTerminal(status) && status !== "completed";
-      if (options.ifExists !== "restart-failed" || !hasFailed || tries >= maxRestartTries)
+      if (options.ifExists === "refuse") throw new KeyExistsError({ job: execution.job, key, executionId: id });
+      refuseOtherInput(execution, outcome);
+      if (!mayRestart(outcome, options.ifExists) || tries >= maxRestartTries)
         return this.#handles.handle<R>(id, round, false);
       const claimFor = execution.claimFor === null ? null : this.#reserve(execution.job, execution.version);
       const next = { ...execution, replacesRound: round, claimFor };
@@ -140,6 +222,17 @@ function notOwn(participant: string): OptionError {
     "in",
     `start in ${participant}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
   );
+/** Throws KEY_INPUT_MISMATCH. */
+function refuseOtherInput(execution: NewExecution, outcome: StartOutcome): void {
+  if (outcome.kind !== "exists" || outcome.id === execution.id) return;
+  const { fingerprint } = outcome;
+  if (fingerprint === null || fingerprint === execution.fingerprint) return;
+  const { job, key } = execution;
+  throw new KeyInputMismatchError({ job, key: key ?? "", recorded: fingerprint, given: execution.fingerprint ?? "" });
+}
+
+function mayRestart({ status }: { readonly status: Status }, ifExists: IfExists | undefined): boolean {
+  return ifExists === "restart-failed" && isTerminal(status) && status !== "completed";
 }
 
 function claimedAtStart(

@@ -110,12 +110,13 @@ function createPort<Tx, M extends Mode>(base: Base<Tx, M>): OutboxPort {
     },
     unserved: () => base.alone(() => sql.unserved(unservedAfterMs)),
     stuck: (limit) => base.alone(() => sql.stuck(limit)),
+    find: (message) => base.alone(() => sql.lockStuck(message)),
     decide: (message, verb, { actor, note }) =>
       base.alone(function* () {
-        const status = yield* sql.lockStuck(message);
+        const found = yield* sql.lockStuck(message);
         const audit = JSON.stringify({ verb, actor, note, at: base.clock.now() });
-        if (status !== null) yield* sql.decide(message, verb, audit);
-        return status;
+        if (found !== null) yield* sql.decide(message, verb, audit);
+        return found;
       }),
   };
 }

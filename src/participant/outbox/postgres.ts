@@ -1,14 +1,6 @@
 import { statusNumber } from "../../core/outbox.ts";
 import { nowMs } from "../migrations/now.ts";
-import {
-  type OutboxSql,
-  parseClaimed,
-  parseStuck,
-  parseSubscription,
-  parseUnserved,
-  parseWatched,
-  stuckStatus,
-} from "./sql.ts";
+import { type OutboxSql, parseClaimed, parseStuck, parseSubscription, parseUnserved, parseWatched } from "./sql.ts";
 
 // Every parameter is cast where it stands, and lists travel as JSON: clients differ in how they announce and encode both.
 // The clock is read in a sub-select, once a statement: as a bare volatile function it could bound no index scan.
@@ -57,6 +49,7 @@ WITH picked AS MATERIALIZED (
       ORDER BY o.due_at, o.seq
       LIMIT $3::integer
         FOR UPDATE SKIP LOCKED) AS due
+   LIMIT $6::integer
 )
 UPDATE makegood.outbox AS o
    SET status = 1, fence = o.fence + 1, starts = o.starts + 1, due_at = ${now} + $4::bigint
@@ -134,7 +127,8 @@ const stuck = `
 SELECT topic, id, status, ordering_key, error, executions, published_at::text AS published_at
   FROM makegood.outbox WHERE status IN (3, 4) ORDER BY seq LIMIT $1::integer`;
 const lockStuck = `
-SELECT status FROM makegood.outbox WHERE topic = $1::text AND id = $2::text AND status IN (3, 4) FOR UPDATE`;
+SELECT topic, id, status, ordering_key, error, executions, published_at::text AS published_at
+  FROM makegood.outbox WHERE topic = $1::text AND id = $2::text AND status IN (3, 4) FOR UPDATE`;
 const audited = `audit = coalesce(audit || E'\\n', '') || $3::text`;
 const skip = `
 UPDATE makegood.outbox SET status = ${statusNumber("skipped")}, ended_at = ${now}, ${audited}
@@ -157,8 +151,8 @@ export const outboxPostgres: OutboxSql = {
   *cancel(cancelKey) {
     return (yield { sql: cancel, parameters: [cancelKey] }).length;
   },
-  *claim({ topics, subscribers, kind, limit, leaseMs }, memoryMs) {
-    const parameters = [JSON.stringify(topics), JSON.stringify(subscribers), limit, leaseMs, memoryMs];
+  *claim({ topics, subscribers, kind, limit, limitPerTopic, leaseMs }, memoryMs) {
+    const parameters = [JSON.stringify(topics), JSON.stringify(subscribers), limitPerTopic, leaseMs, memoryMs, limit];
     return (yield { sql: claimOf[kind], parameters }).map(parseClaimed);
   },
   *watch({ topics, limit, everyMs }) {
@@ -190,7 +184,7 @@ export const outboxPostgres: OutboxSql = {
   },
   *lockStuck({ topic, id }) {
     const [row] = yield { sql: lockStuck, parameters: [topic, id] };
-    return row === undefined ? null : stuckStatus(row);
+    return row === undefined ? null : parseStuck(row);
   },
   *decide({ topic, id }, verb, audit) {
     yield { sql: verb === "skip" ? skip : retry, parameters: [topic, id, audit] };

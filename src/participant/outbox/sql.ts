@@ -37,8 +37,8 @@ export interface OutboxSql {
   prune(keepMs: number, limit: number): Script<number>;
   unserved(olderThanMs: number): Script<readonly Unserved[]>;
   stuck(limit: number): Script<readonly StuckMessage[]>;
-  /** The status of a stuck one, its row locked. */
-  lockStuck(message: MessageRef): Script<StuckMessage["status"] | null>;
+  /** A stuck one, its row locked. */
+  lockStuck(message: MessageRef): Script<StuckMessage | null>;
   /** Ends a stuck message, or has it looked at now: a dead one waits again. */
   decide(message: MessageRef, verb: "skip" | "retry", audit: string): Script<void>;
 }
@@ -152,7 +152,7 @@ export function parseStuck(row: Row): StuckMessage {
   };
 }
 
-export function stuckStatus(row: Row): StuckMessage["status"] {
+function stuckStatus(row: Row): StuckMessage["status"] {
   const status = statusOf(row);
   if (status === "blocked" || status === "dead") return status;
   throw new InvariantError("Expected a message that is blocked or dead", { status });

@@ -1,15 +1,7 @@
-import { statusNumber } from "../../core/outbox.ts";
+import { type ClaimedMessage, statusNumber } from "../../core/outbox.ts";
 import { nowMs } from "../migrations/now.ts";
 import { positional } from "./positional.ts";
-import {
-  type OutboxSql,
-  parseClaimed,
-  parseStuck,
-  parseSubscription,
-  parseUnserved,
-  parseWatched,
-  stuckStatus,
-} from "./sql.ts";
+import { type OutboxSql, parseClaimed, parseStuck, parseSubscription, parseUnserved, parseWatched } from "./sql.ts";
 
 // One writer at a time: the adapters begin with BEGIN IMMEDIATE, so no two claims overlap and nothing need be locked.
 const now = `(SELECT ${nowMs.sqlite})`;
@@ -107,7 +99,8 @@ SELECT topic, remaining, count(*) AS count
 const stuck = positional(`
 SELECT topic, id, status, ordering_key, error, executions, published_at
   FROM makegood_outbox WHERE status IN (3, 4) ORDER BY seq LIMIT ?1`);
-const lockStuck = positional(`SELECT status FROM makegood_outbox WHERE topic = ?1 AND id = ?2 AND status IN (3, 4)`);
+const lockStuck = positional(`SELECT topic, id, status, ordering_key, error, executions, published_at
+  FROM makegood_outbox WHERE topic = ?1 AND id = ?2 AND status IN (3, 4)`);
 const audited = `audit = coalesce(audit || char(10), '') || ?3`;
 const skip = positional(`
 UPDATE makegood_outbox SET status = ${statusNumber("skipped")}, ended_at = ${now}, ${audited}
@@ -129,12 +122,13 @@ export const outboxSqlite: OutboxSql = {
   *cancel(cancelKey) {
     return (yield cancel(cancelKey)).length;
   },
-  *claim({ topics, subscribers, kind, limit, leaseMs }, memoryMs) {
-    const claimed = [];
+  *claim({ topics, subscribers, kind, limit, limitPerTopic, leaseMs }, memoryMs) {
+    const claimed: ClaimedMessage[] = [];
     for (const topic of topics) {
-      claimed.push(
-        ...(yield claimOf[kind](topic, JSON.stringify(subscribers), limit, leaseMs, memoryMs)).map(parseClaimed),
-      );
+      const room = Math.min(limitPerTopic, limit - claimed.length);
+      if (room === 0) break;
+      const rows = yield claimOf[kind](topic, JSON.stringify(subscribers), room, leaseMs, memoryMs);
+      claimed.push(...rows.map(parseClaimed));
     }
     return claimed;
   },
@@ -169,7 +163,7 @@ export const outboxSqlite: OutboxSql = {
   },
   *lockStuck({ topic, id }) {
     const [row] = yield lockStuck(topic, id);
-    return row === undefined ? null : stuckStatus(row);
+    return row === undefined ? null : parseStuck(row);
   },
   *decide({ topic, id }, verb, audit) {
     yield (verb === "skip" ? skip : retry)(topic, id, audit);

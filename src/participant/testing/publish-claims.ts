@@ -30,7 +30,15 @@ function messagesOf({ orders, port, fixture: { adapter } }: Scene) {
     outbox
       .exchange({
         reports: [],
-        claim: { topics: [name], subscribers: ["a/j"], kind: "fresh", limit: 100, leaseMs: lease, ...request },
+        claim: {
+          topics: [name],
+          subscribers: ["a/j"],
+          kind: "fresh",
+          limit: 100,
+          limitPerTopic: 100,
+          leaseMs: lease,
+          ...request,
+        },
         watch: null,
       })
       .then(({ claimed }) => claimed);
@@ -220,7 +228,8 @@ export const publishClaims: readonly Claim[] = [
       await report(again as ClaimedMessage, { kind: "dead", error: failure });
       deepEqual(await claimIds(), []);
       const by = { actor: { kind: "user", id: "ann" }, note: "gone" } as const;
-      equal(await scene.port.outbox.decide(again as ClaimedMessage, "skip", by), "dead");
+      equal((await scene.port.outbox.decide(again as ClaimedMessage, "skip", by))?.status, "dead");
+      equal(await scene.port.outbox.decide(again as ClaimedMessage, "skip", by), null);
       const [next] = await claim();
       equal(next?.id, second);
       await report(next as ClaimedMessage, { kind: "done" });
@@ -249,7 +258,7 @@ export const publishClaims: readonly Claim[] = [
       );
       deepEqual(stuck[0]?.executions, executions);
       const by = { actor: { kind: "user", id: "ann" }, note: null } as const;
-      equal(await outbox.decide(message, "retry", by), "blocked");
+      equal((await outbox.decide(message, "retry", by))?.status, "blocked");
       const watch = { topics: [name], limit: 10, everyMs: lease };
       const { watched } = await outbox.exchange({ reports: [], claim: null, watch });
       deepEqual(watched[0]?.executions, executions);
@@ -272,7 +281,7 @@ export const publishClaims: readonly Claim[] = [
       await publish({ id: "1" });
       const { claimed, subscriptions } = await outbox.exchange({
         reports: [],
-        claim: { topics: [name], subscribers: ["a/j"], kind: "fresh", limit: 1, leaseMs: lease },
+        claim: { topics: [name], subscribers: ["a/j"], kind: "fresh", limit: 1, limitPerTopic: 9, leaseMs: lease },
         watch: null,
       });
       deepEqual(new Set(subscriptions.map(({ subscriber }) => subscriber)), new Set(["a/j", "b/j"]));
@@ -358,7 +367,7 @@ export const publishClaims: readonly Claim[] = [
         (
           await outbox.exchange({
             reports: [],
-            claim: { topics: [name], subscribers: [], kind: "fresh", limit: 9, leaseMs: 9 },
+            claim: { topics: [name], subscribers: [], kind: "fresh", limit: 9, limitPerTopic: 9, leaseMs: 9 },
             watch: null,
           })
         ).claimed,

@@ -1,0 +1,57 @@
+import type { Clock, Random } from "../core/ports.ts";
+
+/** Right after a publish: its commit is a moment away, and a client that is not awaited commits in this very turn. */
+const firstPauseMs = 2;
+const growth = 1.5;
+
+/**
+ * When to look again: soon after something was announced in this process, and ever later while nothing comes. The publisher's
+ * commit cannot be heard of, so an announcement is worth a few looks.
+ */
+export class Pace {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #longestMs: number;
+  #pauseMs = firstPauseMs;
+  /** Ends the pause that is under way a moment from now. */
+  #cutShort: (() => void) | undefined;
+
+  constructor(clock: Clock, random: Random, longestMs: number) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#longestMs = longestMs;
+  }
+
+  /** There may be something in a moment. */
+  hurry(): void {
+    this.#pauseMs = firstPauseMs;
+    this.#cutShort?.();
+  }
+
+  slowDown(): void {
+    this.#pauseMs = this.#longestMs;
+  }
+
+  /** Until the next look is due, or the signal aborts. */
+  pause(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const done = (): void => {
+        cancelTimer();
+        this.#cutShort = undefined;
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const pauseMs = this.#pauseMs * (0.75 + this.#random.next() / 2);
+      this.#pauseMs = Math.min(this.#longestMs, this.#pauseMs * growth);
+      let cancelTimer = this.#clock.after(pauseMs, done);
+      this.#cutShort = () => {
+        this.#cutShort = undefined;
+        if (pauseMs <= 2 * firstPauseMs) return;
+        cancelTimer();
+        cancelTimer = this.#clock.after(firstPauseMs, done);
+      };
+      signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}
