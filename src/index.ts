@@ -58,6 +58,7 @@ export {
   type Trigger,
   topic,
 } from "./core/message.ts";
+export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";

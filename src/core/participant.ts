@@ -211,6 +211,7 @@ export interface Participant<Tx, M extends Mode = Mode> {
    * PARTICIPANT_NOT_MIGRATED. After a crash of the holder the lock is free when its lease ends.
    */
   lock<R>(name: string, options: LockOptions, run: (lock: HeldLock) => Awaitable<R>): Promise<LockOutcome<R>>;
+  /**
    * Announces something in the caller's transaction: the message leaves if and only if that commits, and then certainly, to
    * every job that subscribes with `onMessage`. One INSERT. Gives the message's id.
    *

@@ -10,10 +10,11 @@ import type { MigrationSql } from "./migrations/migration.ts";
 import { migrationsMysql } from "./migrations/mysql.ts";
 import { migrationsPostgres } from "./migrations/postgres.ts";
 import { migrationsSqlite } from "./migrations/sqlite.ts";
-import { troubleMysql } from "./trouble/mysql.ts";
+import { outboxMysql } from "./outbox/mysql.ts";
 import { outboxPostgres } from "./outbox/postgres.ts";
 import type { OutboxSql } from "./outbox/sql.ts";
 import { outboxSqlite } from "./outbox/sqlite.ts";
+import { troubleMysql } from "./trouble/mysql.ts";
 import { troublePostgres } from "./trouble/postgres.ts";
 import { troubleSqlite } from "./trouble/sqlite.ts";
 
@@ -109,6 +110,13 @@ export function dialectOf(dialect: Dialect): ParticipantDialect {
         ...troubleSqlite,
       };
     case "mysql":
-      return { name: dialect, migrations: migrationsMysql, guard: guardMysql, ...barrierMysql, ...troubleMysql };
+      return {
+        name: dialect,
+        migrations: migrationsMysql,
+        guard: guardMysql,
+        outbox: outboxMysql,
+        ...barrierMysql,
+        ...troubleMysql,
+      };
   }
 }

@@ -81,6 +81,40 @@ export const outbox: Migration = {
          PRIMARY KEY (topic, subscriber)
        ) STRICT, WITHOUT ROWID`,
     ],
-    mysql: [],
+    mysql: [
+      `CREATE TABLE IF NOT EXISTS makegood_outbox (
+         seq          BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+         topic        VARBINARY(512) NOT NULL,
+         id           VARBINARY(255) NOT NULL,
+         ordering_key VARBINARY(255),
+         cancel_key   VARBINARY(255),
+         headers      MEDIUMTEXT,
+         payload      LONGBLOB,
+         fingerprint  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+         status       TINYINT NOT NULL DEFAULT 0 CHECK (status BETWEEN 0 AND 7),
+         due_at       BIGINT NOT NULL,
+         not_before   BIGINT,
+         fence        INT NOT NULL DEFAULT 0,
+         starts       INT NOT NULL DEFAULT 0,
+         fails        INT NOT NULL DEFAULT 0,
+         executions   MEDIUMTEXT,
+         remaining    MEDIUMTEXT,
+         error        MEDIUMTEXT,
+         audit        MEDIUMTEXT,
+         published_at BIGINT NOT NULL,
+         ended_at     BIGINT,
+         UNIQUE KEY outbox_message (topic, id),
+         KEY outbox_due (topic, status, due_at, seq),
+         KEY outbox_key (topic, ordering_key, seq),
+         KEY outbox_cancel (cancel_key),
+         KEY outbox_ended (ended_at)
+       ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`,
+      `CREATE TABLE IF NOT EXISTS makegood_outbox_subscriber (
+         topic      VARBINARY(512) NOT NULL,
+         subscriber VARBINARY(1024) NOT NULL,
+         seen_at    BIGINT NOT NULL DEFAULT (${nowMs.mysql}),
+         PRIMARY KEY (topic, subscriber)
+       ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`,
+    ],
   },
 };

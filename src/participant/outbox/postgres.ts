@@ -80,14 +80,14 @@ RETURNING o.seq::text AS seq, o.topic, o.id, o.fence, o.ordering_key, o.executio
 // Served by the primary key. A report of an older claim names an older fence, and matches nothing.
 const reported = `json_to_recordset($1::text::json) AS n
        (seq bigint, fence integer, held text, status smallint, "delayMs" bigint, executions text, remaining text, error text,
-        fails integer, "isEnded" boolean)`;
+        fails integer)`;
 const isHeld = `o.seq = n.seq AND o.fence = n.fence
    AND CASE n.held WHEN 'claimed' THEN o.status = 1 ELSE o.status IN (2, 3) END`;
 const report = `
 UPDATE makegood.outbox AS o
    SET status = n.status, due_at = clock.now + n."delayMs", starts = 0, fails = n.fails, error = n.error,
        executions = coalesce(n.executions, o.executions), remaining = coalesce(n.remaining, o.remaining),
-       ended_at = CASE WHEN n."isEnded" THEN clock.now END
+       ended_at = CASE WHEN n.status > 4 THEN clock.now END
   FROM ${now} AS clock (now), ${reported}
  WHERE ${isHeld}`;
 const remove = `DELETE FROM makegood.outbox AS o USING ${reported} WHERE ${isHeld}`;

@@ -55,7 +55,6 @@ export interface ReportRow {
   readonly remaining: string | null;
   readonly error: string | null;
   readonly fails: number;
-  readonly isEnded: boolean;
 }
 
 /** Executions of an ordered message are looked at this often by others than who started them. */
@@ -71,11 +70,10 @@ export function toReportRow({ seq, fence, of, verdict }: Report): ReportRow {
     remaining: null,
     error: null,
     fails: 0,
-    isEnded: false,
   };
   switch (verdict.kind) {
     case "done":
-      return { ...row, status: statusNumber("done"), isEnded: true };
+      return { ...row, status: statusNumber("done") };
     case "started":
     case "blocked":
       return {
@@ -159,20 +157,24 @@ function stuckStatus(row: Row): StuckMessage["status"] {
 }
 
 export function parseUnserved(row: Row): Unserved {
-  return { topic: String(row["topic"]), remaining: parseJson(row["remaining"]), count: Number(row["count"]) };
+  return { topic: textOf(row["topic"]), remaining: parseJson(row["remaining"]), count: Number(row["count"]) };
 }
 
 export const parseSubscription = (row: Row): Subscription => ({
-  topic: String(row["topic"]),
-  subscriber: String(row["subscriber"]),
+  topic: textOf(row["topic"]),
+  subscriber: textOf(row["subscriber"]),
 });
 
-const parseRef = (row: Row): MessageRef => ({ topic: String(row["topic"]), id: String(row["id"]) });
+const parseRef = (row: Row): MessageRef => ({ topic: textOf(row["topic"]), id: textOf(row["id"]) });
 const statusOf = (row: Row) => messageStatuses[Number(row["status"])];
-const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
+const textOrNull = (value: unknown): string | null => (value === null ? null : textOf(value));
+
+const decoder = new TextDecoder();
+/** A binary column of MySQL comes as bytes. */
+const textOf = (value: unknown): string => (value instanceof Uint8Array ? decoder.decode(value) : String(value));
 
 function parseJson<T>(value: unknown): T | null {
-  return value === null ? null : (JSON.parse(String(value)) as T);
+  return value === null ? null : (JSON.parse(textOf(value)) as T);
 }
 
 function parseError(value: unknown): StoredError | null {

@@ -62,7 +62,7 @@ UPDATE makegood_outbox AS o
    SET status = ${field("status")}, due_at = ${now} + ${field("delayMs")}, starts = 0, fails = ${field("fails")},
        error = ${field("error")}, executions = coalesce(${field("executions")}, o.executions),
        remaining = coalesce(${field("remaining")}, o.remaining),
-       ended_at = CASE WHEN ${field("isEnded")} THEN ${now} END
+       ended_at = CASE WHEN ${field("status")} > 4 THEN ${now} END
   FROM json_each(?1) AS n
  WHERE ${isHeld}`);
 const remove = positional(`
