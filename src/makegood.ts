@@ -40,7 +40,7 @@ export interface AppOptions {
   readonly participants?: readonly Participant<any, any>[];
   /** Executions in memory at once. Default 256, 1 … 100 000. */
   readonly concurrency?: number;
-  /** How long others wait before they take over from a silent worker. Default 30 s, min 1 s. */
+  /** How long others wait before they take over executions and messages from a silent process. Default 30 s, min 1 s. */
   readonly lease?: Duration;
   /** Longest pause between looks for work that nobody announced. Default 1 s, min 10 ms. */
   readonly poll?: Duration;
@@ -129,11 +129,12 @@ export function makegood(options: AppOptions): App {
     suspendAfterMs: toMs(options.suspendAfter ?? "5s", "suspendAfter"),
     alwaysReplay: options.alwaysReplay ?? false,
   };
+  const leaseMs = toMs(options.lease ?? "30s", "lease", { min: 1_000 });
   const pollMs = toMs(options.poll ?? "1s", "poll", { min: 10 });
   const worker = new Worker(env, createTasks(log), {
     name,
     concurrency: checkInteger(options.concurrency ?? 256, "concurrency", 1, 100_000),
-    leaseMs: toMs(options.lease ?? "30s", "lease", { min: 1_000 }),
+    leaseMs,
     pollMs,
     maxCrashes: checkInteger(options.maxCrashes ?? 5, "maxCrashes", 1, 1_000),
     pruneBarriers: participants.length === 0 ? null : (ids) => pruneAll(participants, ids),
@@ -142,7 +143,7 @@ export function makegood(options: AppOptions): App {
     createRelays(
       participants.map(({ name, port }) => {
         const isOwn = (): Promise<boolean> => env.isOwn(port);
-        return new Relay({ name, outbox: port.outbox, consumers, isOwn, clock, random, log, pollMs });
+        return new Relay({ name, outbox: port.outbox, consumers, isOwn, clock, random, log, pollMs, leaseMs });
       }),
       createTasks(log),
     );

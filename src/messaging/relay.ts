@@ -44,16 +44,17 @@ export interface RelayOptions {
   readonly log: Log;
   /** Longest pause between looks for messages that nobody announced. */
   readonly pollMs: number;
+  /** How long others wait before they take a message over from a silent process. */
+  readonly leaseMs: number;
 }
 
-const leaseMs = 30_000;
 /** Of all topics together; of each its share, at least `minPerTopic`. */
 const claimBatch = 500;
 const minPerTopic = 20;
 const watchBatch = 500;
 const watchEveryMs = 5_000;
 /** How often it is looked for messages whose relay did not come to report. */
-const suspectEveryMs = 5_000;
+const maxSuspectEveryMs = 5_000;
 const upkeepEveryMs = 60_000;
 
 type Settling = Hold & Pick<ClaimedMessage, "isKept" | "topic" | "id" | "orderingKey">;
@@ -117,7 +118,7 @@ export class Relay {
     if (subscriptions.length === 0 && this.#reports.isEmpty) return false;
     await this.#announce(subscriptions);
     const now = this.#options.clock.monotonicMs();
-    const isForSuspects = now - this.#suspectsAt >= suspectEveryMs;
+    const isForSuspects = now - this.#suspectsAt >= Math.min(maxSuspectEveryMs, this.#options.leaseMs / 3);
     const isBusy = await this.#exchange(subscriptions, isForSuspects ? "suspect" : "fresh");
     // The next one at once, until none is left.
     if (isForSuspects && !isBusy) this.#suspectsAt = now;
@@ -135,7 +136,10 @@ export class Relay {
     try {
       answer = await this.#options.outbox.exchange({
         reports,
-        claim: topics.length === 0 ? null : { topics, subscribers, kind, limit, limitPerTopic, leaseMs },
+        claim:
+          topics.length === 0
+            ? null
+            : { topics, subscribers, kind, limit, limitPerTopic, leaseMs: this.#options.leaseMs },
         watch: this.#mayWatch() ? { topics, limit: watchBatch, everyMs: watchEveryMs } : null,
       });
     } catch (error) {
