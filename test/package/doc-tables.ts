@@ -19,6 +19,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   "backoff options": () => optionTable("src/core/retry.ts", "Backoff"),
   "app options": () => optionTable("src/makegood.ts", "AppOptions"),
   "executor options": () => optionTable("src/executor/xxl-job/options.ts", "XxlExecutorOptions"),
+  "publish options": () => optionTable("src/core/message.ts", "PublishOptions"),
   "start options": () => optionTable("src/engine/starter.ts", "StartOptions"),
 };
 

@@ -29,6 +29,13 @@ train: approved by ann
 hotel: refused by ann
 taxi: forgotten
 `,
+  "outbox.ts": `
+rolled back: A-18 has no price
+mail: A-17 is placed
+mail: A-17 is paid
+orders: A-17 paid
+points: 23
+`,
   "postgres-kysely.ts": `
 A-17: 23 points
 A-18: over the limit

@@ -56,7 +56,7 @@ describe("migrating on SQLite", () => {
     }
     expect(dieAfter).toBeGreaterThan(4);
     expect(await act(nodeSqlite(new DatabaseSync(path)))).toBe("ran");
-  });
+  }, 120_000);
 });
 
 describeWithPostgres("migrating on PostgreSQL", (database) => {
@@ -79,16 +79,20 @@ describeWithPostgres("migrating on PostgreSQL", (database) => {
       expect(await act(nodePostgres(pool))).toBe("ran");
     }));
 
-  it("leaves nothing half done when the process is killed after any of its statements", () =>
-    withFresh(async (url, pool) => {
-      let dieAfter = 1;
-      while ((await migrateElsewhere("postgres", url, dieAfter)) === "killed") {
-        expect(await act(nodePostgres(pool))).toBe("threw");
-        dieAfter++;
-      }
-      expect(dieAfter).toBeGreaterThan(6);
-      expect(await act(nodePostgres(pool))).toBe("ran");
-    }));
+  it(
+    "leaves nothing half done when the process is killed after any of its statements",
+    () =>
+      withFresh(async (url, pool) => {
+        let dieAfter = 1;
+        while ((await migrateElsewhere("postgres", url, dieAfter)) === "killed") {
+          expect(await act(nodePostgres(pool))).toBe("threw");
+          dieAfter++;
+        }
+        expect(dieAfter).toBeGreaterThan(6);
+        expect(await act(nodePostgres(pool))).toBe("ran");
+      }),
+    120_000,
+  );
 
   it("waits out another migration that creates the same schema, as the engine's own does", () =>
     withFresh(async (_url, pool) => {
