@@ -10,5 +10,4 @@ import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, machine, recovery, scale, lock];
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, outbox, recovery, scale, lock];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, outbox, machine, recovery, scale, lock];

@@ -48,7 +48,6 @@ export type {
   Transition,
 } from "./core/machine/spec.ts";
 export { fromXState, type ImportedMachine, type XStateConfig } from "./core/machine/xstate.ts";
-export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
 export {
   type Message,
   type OnMessageOptions,
@@ -58,7 +57,12 @@ export {
   type Trigger,
   topic,
 } from "./core/message.ts";
-export type { AffectedRow, BarrierOutcome, Participant, TxAdapter } from "./core/participant.ts";
+export type {
+  AffectedRow,
+  BarrierOutcome,
+  Participant,
+  TxAdapter,
+} from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";

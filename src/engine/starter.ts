@@ -1,8 +1,6 @@
 // Starting: one execution per key and round, already claimed where this process has room.
 import type { Duration } from "../core/duration.ts";
 import { InvariantError, KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
-import { isTerminal } from "../core/execution.ts";
-import { KeyExistsError, KeyInputMismatchError, OptionError } from "../core/errors.ts";
 import { isTerminal, type Status } from "../core/execution.ts";
 import type { AnyJob, Execution, Job } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
@@ -120,24 +118,6 @@ export class Starter {
     return { id: outcome.id, job: execution.job, key: execution.key };
   }
 
-  /**
-   * For callers that cannot await inside their transaction: resolves to what makes the script that starts a job there, of
-   * jobs without a schema. Throws OPTION_INVALID for a participant in another database.
-   */
-  async startScripts<Tx>(participant: InTransaction<Tx>[0]): Promise<(job: AnyJob, input: unknown) => Script<void>> {
-    await this.#session.open();
-    if (!(await this.#session.env.isOwn(participant.port))) throw notOwn(participant.name);
-    return (job, input) => this.#startScript(job, input);
-  }
-
-  *#startScript(job: AnyJob, input: unknown): Script<void> {
-    const execution = prepare(this.#session.env, job, input, { actor: defaultActor });
-    if ("then" in execution)
-      throw new InvariantError(`Expected a job without a schema, found ${job.name}, which has to be awaited`);
-    yield* this.#session.env.store.own.startScript(execution);
-    this.#session.announce();
-  }
-
   readonly #reserve = (job: string, version: number): string | null =>
     this.#session.isRunning ? this.#session.worker.reserve(job, version) : null;
 
@@ -154,13 +134,33 @@ export class Starter {
     }
   }
 
+  /**
+   * For callers that cannot await inside their transaction: resolves to what makes the script that starts a job there, of
+   * jobs without a schema. Throws OPTION_INVALID for a participant in another database.
+   */
+  async startScripts<Tx>(participant: InTransaction<Tx>[0]): Promise<(job: AnyJob, input: unknown) => Script<void>> {
+    await this.#session.open();
+    if (!(await this.#session.env.isOwn(participant.port)))
+      throw new OptionError(
+        "in",
+        `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
+      );
+    return (job, input) => this.#startScript(job, input);
+  }
+
+  *#startScript(job: AnyJob, input: unknown): Script<void> {
+    const execution = prepare(this.#session.env, job, input, { actor: defaultActor });
+    if ("then" in execution)
+      throw new InvariantError(`Expected a job without a schema, found ${job.name}, which has to be awaited`);
+    yield* this.#session.env.store.own.startScript(execution);
+    this.#session.announce();
+  }
+
   #isOwn<Tx>([participant, tx]: InTransaction<Tx>): Promise<boolean> {
     return this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script));
   }
 
   async #startIn<Tx>([participant, tx]: InTransaction<Tx>, execution: NewExecution): Promise<StartOutcome> {
-    if (!(await this.#session.env.isOwn(participant.port, (script) => participant.runIn(tx, script))))
-      throw notOwn(participant.name);
     const outcome = await participant.runIn(tx, this.#session.env.store.own.startScript(execution));
     // Before the commit nobody may run it, and nobody here learns of the commit: the poll finds it, and an early look does no harm.
     this.#session.announce();
@@ -217,11 +217,6 @@ export class Starter {
   }
 }
 
-function notOwn(participant: string): OptionError {
-  return new OptionError(
-    "in",
-    `start in ${participant}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
-  );
 /** Throws KEY_INPUT_MISMATCH. */
 function refuseOtherInput(execution: NewExecution, outcome: StartOutcome): void {
   if (outcome.kind !== "exists" || outcome.id === execution.id) return;

@@ -57,7 +57,6 @@ export function participant<Tx, M extends Mode>(
   const made: Participant<Tx, M> = {
     name,
     mode: adapter.mode,
-    port: portOf(base),
     updateVersioned: createUpdateVersioned(base),
     port: portOf(base, outbox.port),
     ...outbox.publishing,

@@ -1,13 +1,9 @@
 import { barrier } from "./0001-barrier.ts";
 import { lock } from "./0003-lock.ts";
+import { outbox } from "./0004-outbox.ts";
 import { machine } from "./0005-machine.ts";
 import { versioned } from "./0006-versioned.ts";
 import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier, lock, machine, versioned];
-import { outbox } from "./0004-outbox.ts";
-import type { Migration } from "./migration.ts";
-
-/** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier, lock, outbox];
+export const migrations: readonly Migration[] = [barrier, lock, outbox, machine, versioned];
