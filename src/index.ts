@@ -63,6 +63,7 @@ export type {
   Participant,
   TxAdapter,
 } from "./core/participant.ts";
+export type { OnceRequest, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
@@ -88,3 +89,5 @@ export type {
   TableCheck,
 } from "./participant/machine/types.ts";
 export { participant } from "./participant/participant.ts";
+export { participant } from "./participant/participant.ts";
+export { type PruneRecordsOptions, pruneRecords } from "./participant/record/prune.ts";

@@ -23,6 +23,7 @@ import { Worker } from "./engine/worker.ts";
 import { Relay } from "./messaging/relay.ts";
 import { createRelays } from "./messaging/relays.ts";
 import { pruneBarrier } from "./participant/barrier/prune.ts";
+import { pruneRecords } from "./participant/record/prune.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
 export interface AppOptions {
@@ -137,7 +138,8 @@ export function makegood(options: AppOptions): App {
     leaseMs,
     pollMs,
     maxCrashes: checkInteger(options.maxCrashes ?? 5, "maxCrashes", 1, 1_000),
-    pruneBarriers: participants.length === 0 ? null : (ids) => pruneAll(participants, ids),
+    pruneBarriers: participants.length === 0 ? null : (ids) => pruneBarriers(participants, ids),
+    pruneParticipants: participants.length === 0 ? null : (signal) => pruneExpired(participants, signal),
   });
   const makeRelays = (consumers: MessageConsumers): MessageRelays =>
     createRelays(
@@ -151,8 +153,14 @@ export function makegood(options: AppOptions): App {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type
-async function pruneAll(participants: readonly Participant<any, any>[], ids: readonly string[]): Promise<void> {
+type Participants = readonly Participant<any, any>[];
+
+async function pruneBarriers(participants: Participants, ids: readonly string[]): Promise<void> {
   for (const participant of participants) await pruneBarrier(participant, ids);
+}
+
+async function pruneExpired(participants: Participants, signal: AbortSignal): Promise<void> {
+  for (const participant of participants) await pruneRecords(participant, { signal });
 }
 
 /** Asked once per participant: the answer is a property of the database, not of the connection. */

@@ -29,6 +29,9 @@ export const errorCatalog = {
   KEY_INVALID: refusal("A business key is empty, too long, or not storable text.", "Give a non-empty string of at most 255 bytes in UTF-8, without U+0000."),
   KEY_INPUT_MISMATCH: refusal("This key was used before with another input.", "Use a new key for a new intent; the same intent sends the same input."),
   KEY_EXISTS: refusal('An execution of this key exists, and `ifExists: "refuse"` was asked for.', "Read the existing execution, or start with another key."),
+  KEY_IN_PROGRESS: { retryable: true, effect: "none", meaning: "Another call with this key is under way, or rests after a failure of unknown outcome.", whatToDo: "Call again with the same key after `details.retryAfterMs`, or wait for it (`ifBusy`)." },
+  RECORD_MANUAL: refusal("The attempts of this key are used up and their outcome is not known; the record waits for a person.", "Find out what happened, then settle the record (`settleRecord`)."),
+  RECORD_STATE: refusal("The record does not wait for a person, or does not exist: there is nothing to settle.", "Read the record; somebody else may have settled it."),
   EXECUTION_UNKNOWN: refusal("There is no execution of this id or key: it never existed, or retention removed it.", "Check id and namespace."),
   EXECUTION_STATE: refusal("The execution is in a state that does not allow this command.", "Read its state; the message says which states allow it."),
   SIGNAL_REFUSED: refusal("The execution has ended and takes no signals.", "Do not send it again."),
@@ -72,6 +75,7 @@ export const errorCatalog = {
   NO_PROGRESS: uncertain("The processes that ran this execution died again and again without a new record; it is parked.", "Find what kills the process in the step that comes next, then resume."),
   LEASE_LOST: uncertain("The execution passed to another worker. Everything this attempt still does is void.", "Nothing: stop, write nothing, repeat nothing."),
   LOCK_LOST: uncertain("A lock's lease ended, or passed to another holder, before the function that it protected did.", "Write nothing more without asking for the fence; give a longer `lease`, or block the event loop less."),
+  RECORD_LEASE_LOST: { retryable: true, effect: "unknown", meaning: "The lease of an execution record ran out and another call took over; this call's outcome was not recorded.", whatToDo: "Call again with the same key: it answers with what was recorded, or says that the key is in progress." },
   TIMED_OUT: uncertain("The execution did not end within its timeout.", "Read its outcome; before the pivot it was turned back."),
   CANCELED: uncertain("The execution was canceled and turned back.", "Start it again under a new round or key if it is still wanted."),
   KILLED: uncertain("A person ended the execution without compensation.", "Check its effects by hand."),
@@ -123,6 +127,9 @@ export interface ErrorDetails {
     readonly recorded: string;
     readonly given: string;
   };
+  readonly KEY_IN_PROGRESS: { readonly scope: string; readonly retryAfterMs: number | null };
+  readonly RECORD_MANUAL: { readonly scope: string; readonly error: StoredError | null };
+  readonly RECORD_LEASE_LOST: { readonly scope: string; readonly fence: number };
   readonly KEY_EXISTS: { readonly job: string; readonly key: string; readonly executionId: string };
   readonly EXECUTION_UNKNOWN: { readonly id: string };
   readonly EXECUTION_STATE: { readonly executionId: string; readonly state: string; readonly command: string };
@@ -394,6 +401,8 @@ export class StoredFailure extends CodedError {
 
 /** True for errors of this package, also of another copy of it. */
 export const isCodedError = (thrown: unknown): thrown is CodedError => markOf(thrown) !== undefined;
+/** True if user code says by NonRetryableError (and not by RefusedError) that the failure is final. */
+export const isFinalFailure = (thrown: unknown): boolean => markOf(thrown) === "non-retryable";
 /** True if the body of a step says by RefusedError that nothing happened. */
 export const isRefusal = (thrown: unknown): boolean => markOf(thrown) === "refused";
 

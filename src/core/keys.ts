@@ -55,6 +55,14 @@ export function childKey(
  */
 export function messageKey(sha256: Sha256, message: { readonly topic: string; readonly id: string }): string {
   return `mgm1${digest(sha256, ["mgm1", message.topic, message.id])}`;
+ * The idempotency key that an execution record hands to services downstream: `mgr1` and 43 characters. The same for every
+ * attempt of every owner. Hashed: `["mgr1",scope,key]`.
+ */
+export function deriveRecordKey(
+  sha256: Sha256,
+  { scope, key }: { readonly scope: string; readonly key: string },
+): string {
+  return `mgr1${digest(sha256, ["mgr1", scope, key])}`;
 }
 
 /**
@@ -76,6 +84,17 @@ export function validateBusinessKey(key: unknown, maxBytes = defaultLimits.maxKe
       { fault },
     );
   return key as string;
+}
+
+/** Of execution records: whose key it is. Throws OPTION_INVALID if it is empty, longer than 255 bytes in UTF-8, or no storable text. */
+export function validateScope(scope: unknown, where = "scope"): string {
+  const fault = textFault(scope, defaultLimits.maxKeyBytes);
+  if (fault !== undefined)
+    throw new OptionError(
+      where,
+      `${where}: expected a text of 1 to ${defaultLimits.maxKeyBytes} bytes in UTF-8, without U+0000: ${fault}`,
+    );
+  return scope as string;
 }
 
 export interface StepIdentity {

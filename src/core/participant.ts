@@ -5,6 +5,7 @@ import type { Stored } from "./codec.ts";
 import type { HeldLock, LockOptions, LockOutcome } from "./lock.ts";
 import type { PublishOptions, Topic } from "./message.ts";
 import type { OutboxPort } from "./outbox.ts";
+import type { Duration } from "./duration.ts";
 import type { Row, Script } from "./script.ts";
 import type { StepIdentity } from "./step-headers.ts";
 import type { Dialect, WriteOutcome } from "./store.ts";
@@ -17,6 +18,32 @@ export type Mode = "async" | "sync";
 export type Answer<M extends Mode, T> = M extends "sync" ? T : Promise<T>;
 /** What the caller's function may give there. */
 export type BodyResult<M extends Mode, R> = M extends "sync" ? R : Awaitable<R>;
+
+/** Refuses what returns a promise, or may, on a synchronous client. What returns `any` is judged at run time. */
+type NotLate<M extends Mode, R> = M extends "async"
+  ? unknown
+  : 0 extends 1 & R
+    ? unknown
+    : [Extract<R, PromiseLike<unknown>>] extends [never]
+      ? unknown
+      : "must be synchronous on this participant";
+
+/** Which effect it is that may happen once. */
+export interface OnceRequest {
+  /** Whose key it is: the operation's name, and the tenant's where keys are chosen by tenants. 1 to 255 bytes in UTF-8. */
+  readonly scope: string;
+  /** The caller's name for the intent, such as the order's id; never a random one. 1 to 255 bytes in UTF-8. */
+  readonly key: string;
+  /** What the effect is made of. Its fingerprint is stored, and another input under the same key is an error. */
+  readonly input?: unknown;
+  /**
+   * Another transaction with this key is open. `wait` (default): waits for its end, as long as the database's own lock timeout
+   * allows. `refuse`: throws KEY_IN_PROGRESS at once.
+   */
+  readonly ifBusy?: "wait" | "refuse";
+  /** How long the key is remembered, at least. Default 90 days, 1 minute … 10 years. */
+  readonly retention?: Duration;
+}
 
 /** The few lines that teach a participant one client or ORM. */
 export interface TxAdapter<Tx, M extends Mode = Mode> {
@@ -189,6 +216,16 @@ export interface Participant<Tx, M extends Mode = Mode> {
   updateVersioned(tx: Tx, change: VersionedChange & { readonly key?: undefined }): Answer<M, VersionedUpdate>;
   /** Creates or updates the participant's tables (barrier). Safe twice and from several processes at once. */
   /** Creates or updates the participant's tables (barrier, outbox). Safe twice and from several processes at once. */
+   * Runs the effect once for each (scope, key), and gives every later call the stored answer of the first. The record is
+   * written in `tx`, so it commits and rolls back with the effect: there is no moment at which one of them exists alone.
+   *
+   * The answer is the decoded copy of what was stored, in the first call too. Throws KEY_INPUT_MISMATCH for another input
+   * under the same key, KEY_IN_PROGRESS where another transaction is at it (see `ifBusy`), STORE_CONFLICT where the database
+   * gave up waiting: then roll back and repeat the whole transaction. What the effect throws is thrown, and no record stays;
+   * so it does for an answer that cannot be stored (VALUE_UNSUPPORTED, VALUE_TOO_LARGE: `limits.maxResultBytes`).
+   */
+  once<R>(tx: Tx, by: OnceRequest, effect: (() => BodyResult<M, R>) & NotLate<M, R>): Answer<M, Stored<Awaited<R>>>;
+  /** Creates or updates the participant's tables (barrier, execution records). Safe twice and from several processes at once. */
   migrate(): Promise<void>;
   /**
    * For a service that a step calls: does the effect of this call once, in the caller's transaction, whatever order its

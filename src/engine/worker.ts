@@ -28,6 +28,8 @@ export interface WorkerOptions {
   readonly maxCrashes: number;
   /** Deletes the barrier rows of ended executions at every participant; null where there are none. */
   readonly pruneBarriers: ((executionIds: readonly string[]) => Promise<void>) | null;
+  /** Deletes what else has expired in the participants' databases. */
+  readonly pruneParticipants: ((signal: AbortSignal) => Promise<void>) | null;
 }
 
 const claimBatch = 500;
@@ -101,7 +103,7 @@ export class Worker implements RunHost {
     this.#tasks.start("lease", (signal) =>
       this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
     );
-    this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune(), true));
+    this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune(signal), true));
     this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
   }
 
@@ -422,7 +424,7 @@ export class Worker implements RunHost {
   }
 
   /** Barrier rows go with their executions, and before them: afterwards nobody would know which may go. */
-  async #prune(): Promise<void> {
+  async #prune(signal: AbortSignal): Promise<void> {
     const { executions } = this.#env.store;
     const { pruneBarriers } = this.#options;
     const request = {
@@ -433,8 +435,9 @@ export class Worker implements RunHost {
     for (;;) {
       if (pruneBarriers !== null) await pruneBarriers(await executions.prunable(request));
       const { executionCount, keyCount } = await executions.prune(request);
-      if (executionCount < pruneBatch && keyCount < pruneBatch) return;
+      if (executionCount < pruneBatch && keyCount < pruneBatch) break;
     }
+    await this.#options.pruneParticipants?.(signal);
   }
 
   async #reportUnserved(): Promise<void> {

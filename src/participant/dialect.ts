@@ -15,6 +15,9 @@ import { outboxPostgres } from "./outbox/postgres.ts";
 import type { OutboxSql } from "./outbox/sql.ts";
 import { outboxSqlite } from "./outbox/sqlite.ts";
 import { troubleMysql } from "./trouble/mysql.ts";
+import { recordsPostgres } from "./record/postgres.ts";
+import type { RecordSql } from "./record/record.ts";
+import { recordsSqlite } from "./record/sqlite.ts";
 import { troublePostgres } from "./trouble/postgres.ts";
 import { troubleSqlite } from "./trouble/sqlite.ts";
 
@@ -87,6 +90,7 @@ export interface ParticipantDialect extends BarrierSql, TroubleCodes {
   readonly migrations: MigrationSql;
   readonly guard: TransactionGuard;
   readonly outbox: OutboxSql;
+  readonly records: RecordSql;
 }
 
 export function dialectOf(dialect: Dialect): ParticipantDialect {
@@ -97,6 +101,7 @@ export function dialectOf(dialect: Dialect): ParticipantDialect {
         migrations: migrationsPostgres,
         guard: noGuard,
         outbox: outboxPostgres,
+        records: recordsPostgres,
         ...barrierPostgres,
         ...troublePostgres,
       };
@@ -106,6 +111,7 @@ export function dialectOf(dialect: Dialect): ParticipantDialect {
         migrations: migrationsSqlite,
         guard: noGuard,
         outbox: outboxSqlite,
+        records: recordsSqlite,
         ...barrierSqlite,
         ...troubleSqlite,
       };

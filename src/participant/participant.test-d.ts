@@ -98,6 +98,15 @@ export async function use(run: Parameters<typeof orders.runIn>[1]): Promise<void
   await orders.runIn(nodeDb, run);
   // @ts-expect-error the pool is not a transaction
   await orders.runIn(pool, run);
+  const answer = await orders.once(client, { scope: "pay", key: "A-17" }, async () => ({ id: 7n, save: () => 1 }));
+  same<typeof answer, { id: bigint }>(true);
+  await orders.once(client, { scope: "pay", key: "A-17" }, () => 1);
+  const count = ledger.once(nodeDb, { scope: "pay", key: "A-17" }, () => 7);
+  same<typeof count, number>(true);
+  // @ts-expect-error the effect must be synchronous on this participant
+  ledger.once(nodeDb, { scope: "pay", key: "A-17" }, async () => 7);
+  // @ts-expect-error the pool is not a transaction
+  await orders.once(pool, { scope: "pay", key: "A-17" }, () => 1);
   await pruneBarrier(orders, []);
   await pruneBarrier(ledger, []);
 }

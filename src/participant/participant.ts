@@ -18,6 +18,7 @@ import { dialectOf, type TransactionGuard } from "./dialect.ts";
 import { lockOf } from "./lock/lock.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { createOutbox } from "./outbox/outbox.ts";
+import { createOnce } from "./record/once.ts";
 import { type Transacting, transact } from "./transaction.ts";
 import { createUpdateVersioned } from "./versioned/update-versioned.ts";
 import { ask, callGuarded, commit, type Ending, rollback, type Work } from "./work.ts";
@@ -63,6 +64,7 @@ export function participant<Tx, M extends Mode>(
     migrate: () => migrate(adapter, base.dialect),
     barrier: (tx, call, effect) => barrierInside(base, tx, call, effect),
     lock: lockOf(base),
+    once: createOnce(base),
     runIn: async (tx, script) => (await base.inside(tx, ask(script))) as never,
   };
   rememberBase(made, base);

@@ -49,3 +49,21 @@ it("what is past its retention goes with its barrier rows; its key still answers
   database.close();
   rmSync(folder, { recursive: true });
 });
+
+it("execution records that have expired go too, and the others stay", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "makegood-retention-"));
+  const database = new DatabaseSync(join(folder, "far.db"));
+  const far = participant("far", nodeSqlite(database));
+  await far.migrate();
+  database.exec("BEGIN IMMEDIATE");
+  for (const key of ["old", "new"]) far.once(database, { scope: "pay", key }, () => key);
+  database.exec("UPDATE makegood_execution_record SET expire_at = 1 WHERE record_key = 'old'; COMMIT");
+  const keys = () => database.prepare("SELECT record_key AS key FROM makegood_execution_record").all();
+  const app = makegood({ store: sqlite(join(folder, "engine.db")), participants: [far], log: quietLog });
+  await app.migrate();
+  await app.run();
+  await expect.poll(keys).toEqual([{ key: "new" }]);
+  await app.stop();
+  database.close();
+  rmSync(folder, { recursive: true });
+});

@@ -7,3 +7,8 @@ import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
 export const migrations: readonly Migration[] = [barrier, lock, outbox, machine, versioned];
+import { record } from "./0002-record.ts";
+import type { Migration } from "./migration.ts";
+
+/** In the order in which they are applied. */
+export const migrations: readonly Migration[] = [barrier, record];

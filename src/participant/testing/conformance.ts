@@ -7,6 +7,7 @@ import { barrierClaims } from "./barrier-claims.ts";
 import { callerClaims } from "./caller-claims.ts";
 import { lockClaims } from "./lock-claims.ts";
 import { machineClaims } from "./machine-claims.ts";
+import { onceClaims } from "./once-claims.ts";
 import { ownClaims } from "./own-claims.ts";
 import { publishClaims } from "./publish-claims.ts";
 import { type Claim, type ParticipantFixture, sceneOf } from "./scene.ts";
@@ -36,11 +37,15 @@ const claims: readonly Claim[] = [
   ...versionedClaims,
   ...machineClaims,
   ...publishClaims,
+  ...onceClaims,
 ];
 
 /** The claims for a mode and a dialect; some are about what only one of them can do. */
 export function participantClaims<Tx, M extends Mode>(mode: M, dialect: Dialect): readonly ParticipantClaim<Tx, M>[] {
   return claims
     .filter((claim) => (claim.mode ?? mode) === mode && (claim.dialects ?? [dialect]).includes(dialect))
+    .filter(
+      (claim) => (claim.mode ?? mode) === mode && (claim.dialect ?? dialect) === dialect && claim.lacks !== dialect,
+    )
     .map(({ name, check }) => ({ name, check: async (fixture) => check(await sceneOf(fixture)) }));
 }

@@ -13,6 +13,7 @@ import type {
 } from "../../core/participant.ts";
 import type { Script } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
+import { dialectOf } from "../dialect.ts";
 import { participant } from "../participant.ts";
 
 export interface ParticipantFixture<Tx, M extends Mode> {
@@ -40,6 +41,9 @@ export interface Claim {
   readonly name: string;
   readonly mode?: Mode;
   readonly dialects?: readonly Dialect[];
+  readonly dialect?: Dialect;
+  /** A dialect that cannot do it. */
+  readonly lacks?: Dialect;
   readonly check: (scene: Scene) => Promise<void>;
 }
 
@@ -51,7 +55,9 @@ export interface Scene {
   readonly byHand: <R>(body: (tx: unknown) => Awaitable<R>) => Promise<R>;
   readonly port: ParticipantPort;
   /** Another process on the same database. */
+  readonly elsewhere: Participant<unknown>;
   readonly other: ParticipantPort;
+  readonly troubleOf: (error: unknown) => string;
   readonly mark: BarrierMark;
   /** Names the effects of this claim. */
   readonly note: string;
@@ -74,7 +80,9 @@ export async function sceneOf<Tx, M extends Mode>(given: ParticipantFixture<Tx, 
   return {
     orders,
     port: orders.port,
+    elsewhere: other,
     other: other.port,
+    troubleOf: dialectOf(fixture.adapter.dialect).troubleOf,
     mark: { gid, branch: "take stock:A-17", round: 0 },
     note: gid,
     fixture,

@@ -5,7 +5,8 @@ import { chainOf, propertyOf } from "../error-chain.ts";
 const abortedTransaction = "25P02";
 const idleInTransaction = "25P03";
 const undefinedColumn = "42703";
-const missingCodes = new Set(["42P01", "3F000", undefinedColumn]);
+const undefinedFunction = "42883";
+const missingCodes = new Set(["42P01", "3F000", undefinedColumn, undefinedFunction]);
 // 08 connection, 53 resources, 57 shutdown and cancel (a statement or lock timeout), 58 the server's own system; serialization
 // and deadlock; a lock not to be had; a standby just after a fail-over.
 const transientClasses = new Set(["08", "53", "57", "58"]);

@@ -1,0 +1,186 @@
+// `orders.once(tx, …)`: the record in the effect's own transaction.
+//
+// The primary key is the judge. Who inserts the record runs the effect; whoever comes meanwhile waits at the database for the
+// end of that transaction, and is then the winner (it was rolled back) or reads the answer (it was committed). There is no
+// lease and no state in between: a record without its effect cannot be committed, unless the effect's failure is caught
+// and the transaction committed nevertheless; so before that failure is thrown the record is deleted again.
+import { canonicalText, type Stored } from "../../core/codec.ts";
+import { toMs } from "../../core/duration.ts";
+import {
+  CatalogError,
+  describeValue,
+  fromStoredError,
+  InvariantError,
+  isCodedError,
+  KeyInputMismatchError,
+  OptionError,
+  parseStoredError,
+  StoreConflictError,
+  StoreUnavailableError,
+} from "../../core/errors.ts";
+import { fingerprint, validateBusinessKey, validateScope } from "../../core/keys.ts";
+import { defaultLimits } from "../../core/limits.ts";
+import { checkOptions } from "../../core/options.ts";
+import type { Awaitable, Mode, OnceRequest, Participant } from "../../core/participant.ts";
+import type { Script } from "../../core/script.ts";
+import { sha256 } from "../../system.ts";
+import type { Base } from "../base.ts";
+import { ask, call, type Work } from "../work.ts";
+import { type Entry, type RecordRow, recordStatus } from "./record.ts";
+
+export const defaultRetention = "90d";
+const tokenBytes = 12;
+
+export function createOnce<Tx, M extends Mode>(base: Base<Tx, M>): Participant<Tx, M>["once"] {
+  const running = new Set<string>();
+  return (tx, by, effect) => base.inside(tx, perform(base, running, by, effect as () => Awaitable<never>)) as never;
+}
+
+/** `running`: the records whose effect runs in this process. Only the transaction that entered one can see it meanwhile. */
+function* perform<Tx, M extends Mode, R>(
+  base: Base<Tx, M>,
+  running: Set<string>,
+  by: OnceRequest,
+  effect: () => Awaitable<R>,
+): Work<Stored<R>> {
+  const { entry, ifBusy } = resolve(base, by);
+  const { records } = base.dialect;
+  const entered = yield* asking(base, entry, records.enter(entry, ifBusy));
+  if (entered === "busy") throw inProgress(entry.scope, null);
+  if (entered === "taken") return answerOf(base, entry, yield* asking(base, entry, records.read(entry)), running);
+  const mark = markOf(entry, entered.owner);
+  running.add(mark);
+  try {
+    const result = yield* call(effect);
+    const stored = base.values.store(result, `the answer of ${entry.scope}`);
+    if (yield* asking(base, entry, records.keep(entry, entered.owner, stored.bytes))) return stored.value;
+    throw endedByEffect(entry);
+  } catch (error) {
+    yield* takeBack(records.takeBack(entry, entered.owner));
+    throw error;
+  } finally {
+    running.delete(mark);
+  }
+}
+
+/** In a transaction that the failure has aborted, or ended, it fails: then the record goes with the transaction. */
+function* takeBack(script: Script<void>): Work<void> {
+  try {
+    yield* ask(script);
+  } catch {
+    // The error that brought us here says more.
+  }
+}
+
+const markOf = ({ scope, key }: Entry, owner: string): string => JSON.stringify([owner, scope, key]);
+
+function answerOf<Tx, M extends Mode, R>(
+  base: Base<Tx, M>,
+  entry: Entry,
+  row: RecordRow | undefined,
+  running: ReadonlySet<string>,
+): Stored<R> {
+  const { scope, key } = entry;
+  if (row === undefined)
+    throw new StoreConflictError(
+      `${scope}: expected the record that stood in the way to be readable, found none; it was pruned this moment, or the transaction's snapshot is older. Repeat the transaction, best at READ COMMITTED`,
+      { scope },
+    );
+  assertSameInput(entry, row.fingerprint);
+  if (running.has(markOf(entry, row.owner)))
+    throw new CatalogError(
+      "KEY_IN_PROGRESS",
+      `${scope}: expected one call at a time with key ${describeValue(key)} in one transaction, found one whose effect still runs. Await it first`,
+      { scope, retryAfterMs: null },
+    );
+  switch (row.status) {
+    case recordStatus.succeeded:
+      return base.values.decode(row.result) as Stored<R>;
+    case recordStatus.failed:
+      throw fromStoredError(parseStoredError(base.values.decode(row.error)));
+    // Only `idempotent` leaves these, under the same scope and key.
+    case recordStatus.manual:
+      throw new CatalogError("RECORD_MANUAL", `${scope}: the record of key ${describeValue(key)} waits for a person`, {
+        scope,
+        error: row.error === null ? null : parseStoredError(base.values.decode(row.error)),
+      });
+    case recordStatus.processing:
+    case recordStatus.open:
+      throw inProgress(scope, row.heldForMs);
+  }
+}
+
+export function assertSameInput(
+  { scope, key, fingerprint: given }: Pick<Entry, "scope" | "key" | "fingerprint">,
+  recorded: string | null,
+): void {
+  if (given === null || recorded === null || given === recorded) return;
+  throw new KeyInputMismatchError({ job: scope, key, recorded, given });
+}
+
+export function inProgress(scope: string, heldForMs: number | null): CatalogError<"KEY_IN_PROGRESS"> {
+  const retryAfterMs = heldForMs === null ? null : Math.max(0, heldForMs);
+  return new CatalogError(
+    "KEY_IN_PROGRESS",
+    `${scope}: another call with this key is under way; call again with the same key${retryAfterMs === null ? "" : `, in ${retryAfterMs} ms at the latest`}`,
+    { scope, retryAfterMs },
+  );
+}
+
+function endedByEffect({ scope, key }: Entry): InvariantError {
+  return new InvariantError(
+    `${scope}: expected the transaction to be open when the effect returned, found it ended or rolled back to a savepoint from before it (key ${describeValue(key)}); an effect must not send COMMIT or ROLLBACK. It may have happened`,
+    { scope },
+  );
+}
+
+/** Says of an error of a statement of ours whether the whole transaction may be repeated. */
+function* asking<Tx, M extends Mode, T>(base: Base<Tx, M>, { scope }: Entry, script: Script<T>): Work<T> {
+  try {
+    return yield* ask(script);
+  } catch (error) {
+    if (isCodedError(error)) throw error;
+    const trouble = base.dialect.troubleOf(error);
+    if (trouble === "transient")
+      throw new StoreConflictError(
+        `${scope}: the database gave up waiting for another transaction, or rolled this one back for it; roll back and repeat the whole transaction`,
+        { scope },
+        { cause: error },
+      );
+    if (trouble === "lost")
+      throw new StoreUnavailableError(
+        `${scope}: the connection was lost before COMMIT, so nothing was committed; repeat the whole transaction`,
+        { scope },
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+const requestKeys = ["scope", "key", "input", "ifBusy", "retention"];
+const defaultRetainMs = toMs(defaultRetention, "retention");
+export const minRetainMs = 60_000;
+
+function resolve<Tx, M extends Mode>(
+  base: Base<Tx, M>,
+  by: OnceRequest,
+): { readonly entry: Entry; readonly ifBusy: "wait" | "refuse" } {
+  checkOptions(by, requestKeys, "once");
+  const { ifBusy = "wait", retention } = by;
+  if (ifBusy !== "wait" && ifBusy !== "refuse")
+    throw new OptionError("ifBusy", `once: expected ifBusy "wait" or "refuse", found ${describeValue(ifBusy)}`);
+  const entry: Entry = {
+    scope: validateScope(by.scope, "once.scope"),
+    key: validateBusinessKey(by.key),
+    fingerprint: by.input === undefined ? null : fingerprintOf(by.input),
+    retainMs: retention === undefined ? defaultRetainMs : toMs(retention, "once.retention", { min: minRetainMs }),
+    token: Buffer.from(base.random.bytes(tokenBytes)).toString("base64url"),
+  };
+  return { entry, ifBusy };
+}
+
+const inputBounds = { maxBytes: defaultLimits.maxInputBytes, maxDepth: defaultLimits.maxDepth };
+
+/** Of the canonical text, so that the order of properties does not matter. */
+export const fingerprintOf = (input: unknown): string =>
+  fingerprint(sha256, canonicalText(input, "input", inputBounds));
