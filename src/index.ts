@@ -90,4 +90,13 @@ export type {
 } from "./participant/machine/types.ts";
 export { participant } from "./participant/participant.ts";
 export { participant } from "./participant/participant.ts";
+export {
+  type Idempotent,
+  type IdempotentOptions,
+  type IdempotentOutcome,
+  type IdempotentRun,
+  idempotent,
+} from "./participant/record/idempotent.ts";
+export type { Markers } from "./participant/record/markers.ts";
 export { type PruneRecordsOptions, pruneRecords } from "./participant/record/prune.ts";
+export { type RecordVerdict, type SettleOptions, settleRecord } from "./participant/record/settle.ts";

@@ -6,6 +6,7 @@ import type { CodedError } from "./errors.ts";
 import type { StepName } from "./job.ts";
 import {
   childKey,
+  deriveRecordKey,
   deriveStepKey,
   fingerprint,
   keyRoles,
@@ -14,6 +15,7 @@ import {
   validateBusinessKey,
   validateJobName,
   validateNamespace,
+  validateScope,
   validateStepName,
 } from "./keys.ts";
 
@@ -274,5 +276,28 @@ describe("the name of a job or a namespace", () => {
     expect(validateNamespace("测试")).toBe("测试");
     for (const name of ["a/b", "", "a b", "a".repeat(65), undefined])
       expect(codeOf(() => validateNamespace(name))).toBe("OPTION_INVALID");
+  });
+});
+
+describe("a record's key downstream", () => {
+  // FROZEN, as the keys above.
+  test("is frozen, and another for each pair of scope and key", () => {
+    expect(deriveRecordKey(sha256, { scope: "pay order", key: "A-17" })).toBe(
+      "mgr1Z5nRT9eemSV7XHCVS0qGj3fF_31qY_DIG0Qb_BCkxeE",
+    );
+    const pairs = [
+      ["a", "bc"],
+      ["ab", "c"],
+      ['a","b', "c"],
+      ["abc", ""],
+    ] as const;
+    const keys = pairs.map(([scope, key]) => deriveRecordKey(sha256, { scope, key }));
+    expect(new Set(keys).size).toBe(4);
+  });
+
+  test("scopes are texts of 1 to 255 bytes, without U+0000", () => {
+    for (const scope of ["a", "x".repeat(255), "支付 \u{1f600}"]) expect(validateScope(scope)).toBe(scope);
+    for (const scope of ["", "x".repeat(256), "é".repeat(128), "a\0", "\ud800", 7, undefined])
+      expect(codeOf(() => validateScope(scope))).toBe("OPTION_INVALID");
   });
 });
