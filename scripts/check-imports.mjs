@@ -42,6 +42,8 @@ const rules = {
   messaging: { rooms: ["core"], packages: [], node: true },
   lock: { rooms: ["core", "system"], packages: [], node: true },
   http: { rooms: ["core"], packages: [], node: true },
+  lock: { rooms: ["core", "system"], packages: ["ioredis"], node: true },
+  http: { rooms: ["core", "participant", "system"], packages: [], node: true },
   alarm: { rooms: ["core"], packages: [], node: true },
   testing: { rooms: ["core", "store/testing"], packages: [], node: true },
   // The real world behind the ports of core: src/system.ts. A default where no composition root stands above.
