@@ -17,7 +17,7 @@ import { silentLog } from "../core/ports.ts";
 import { nodeSqlite } from "../participant/adapters/node-sqlite.ts";
 import { participant } from "../participant/participant.ts";
 import type { IdempotentRun } from "../participant/record/idempotent.ts";
-import { type Markers, recordsOf } from "../participant/record/markers.ts";
+import { createMarkers, type Markers, recordsOf } from "../participant/record/markers.ts";
 import { redisMarkers } from "../participant/record/redis/markers.ts";
 import { settleRecord } from "../participant/record/settle.ts";
 import type { IdempotencyKeyOptions } from "./exchange.ts";
@@ -276,16 +276,26 @@ for (const [name, serve] of Object.entries(frameworks)) {
     });
 
     it("of twenty at once one runs; the others are 409 with Retry-After, and replays when it is done", async () => {
+      let goOn = (): void => undefined;
+      const mayGoOn = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
       const served = await start(async (_, run) => {
-        await wait(200);
+        await mayGoOn;
         return json(201, { run: run?.attempt });
       });
       const key = newKey();
-      const answers = await Promise.all(Array.from({ length: 20 }, () => post(served, { key })));
-      const fresh = answers.filter(({ status }) => status === 201);
-      expect(fresh.length).toBe(1);
-      for (const { status, json: body, headers } of answers.filter((it) => it !== fresh[0])) {
-        expect([status, body?.["code"]]).toEqual([409, "KEY_IN_PROGRESS"]);
+      let refusedCount = 0;
+      const requests = Array.from({ length: 20 }, async () => {
+        const answer = await post(served, { key });
+        // Only when all others have been refused does the one that runs go on.
+        if (answer.status === 409 && ++refusedCount === 19) goOn();
+        return answer;
+      });
+      const answers = await Promise.all(requests);
+      expect(answers.filter(({ status }) => status === 201)).toMatchObject([{ isReplayed: false, json: { run: 1 } }]);
+      for (const { json: body, headers } of answers.filter(({ status }) => status === 409)) {
+        expect(body?.["code"]).toBe("KEY_IN_PROGRESS");
         expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
       }
       expect(runs).toBe(1);
@@ -470,6 +480,41 @@ for (const [name, serve] of Object.entries(frameworks)) {
         .poll(async () => post(served, { key }), { timeout: 5_000 })
         .toMatchObject({ status: 201, isReplayed: true, json: { id: 1 } });
       expect(runs).toBe(1);
+    });
+
+    it("sends nothing of a response before it is recorded", async () => {
+      const records = recordsOf(orders, "on");
+      let record = (): void => undefined;
+      const mayRecord = new Promise<void>((resolve) => {
+        record = resolve;
+      });
+      let isAsked = false;
+      const end: typeof records.end = async (...ending) => {
+        isAsked = true;
+        await mayRecord;
+        return records.end(...ending);
+      };
+      const served = await start(() => json(201, { id: 1 }), { on: createMarkers("slow", { ...records, end }) });
+      let isAnswered = false;
+      const answer = post(served, { key: newKey() }).finally(() => {
+        isAnswered = true;
+      });
+      await expect.poll(() => isAsked).toBe(true);
+      await wait(50);
+      expect(isAnswered).toBe(false);
+      record();
+      expect((await answer).status).toBe(201);
+    });
+
+    it("sends a response that could not be recorded, since its effect has happened, and says so in the log", async () => {
+      const records = recordsOf(orders, "on");
+      const errors: string[] = [];
+      const log = { ...silentLog, error: (_: object, message: string) => void errors.push(message) };
+      const end = () => Promise.reject(new Error("disk full"));
+      const on = createMarkers("failing", { ...records, tools: { ...records.tools, log }, end });
+      const served = await start(() => json(201, { id: 1 }), { on });
+      expect(await post(served, { key: newKey() })).toMatchObject({ status: 201, json: { id: 1 } });
+      expect(errors).toEqual([expect.stringContaining("could not be recorded")]);
     });
 
     it("is 503 when the records cannot be reached, and the handler does not run", async () => {

@@ -170,3 +170,39 @@ describeWithOwnRedis("records", (server) => {
     };
   });
 });
+
+describe("Idempotency-Key", () => {
+  const { start } = makeNursery<RecordArguments>("./record-child.ts");
+
+  it("of a server that was killed in the handler is busy at the next one, until it runs there as the second attempt", async () => {
+    const files = makeSqliteFiles();
+    const db = new DatabaseSync(files.path);
+    await participant("orders", nodeSqlite(db)).migrate();
+    db.close();
+    const serve = async () => {
+      const child = start({ on: "sqlite", url: files.path, how: "http", key: "" });
+      const port = (await child.said("at ")).slice(3);
+      const post = () =>
+        fetch(`http://127.0.0.1:${port}/payments`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "idempotency-key": '"A-17"' },
+          body: JSON.stringify({ cents: 7 }),
+        });
+      return { child, post };
+    };
+    const [first, second] = [await serve(), await serve()];
+    const hanging = expect(first.post()).rejects.toThrow();
+    await first.child.said("inside 1");
+    first.child.kill("SIGKILL");
+    await hanging;
+    const busy = await second.post();
+    expect([busy.status, await busy.json()]).toMatchObject([409, { code: "KEY_IN_PROGRESS" }]);
+    await expect.poll(async () => (await second.post()).status, { timeout: 5_000, interval: 100 }).toBe(201);
+    const replay = await second.post();
+    expect(replay.headers.get("idempotent-replayed")).toBe("true");
+    expect(await replay.json()).toEqual({ attempt: 2 });
+    second.child.kill("SIGKILL");
+    await second.child.exit;
+    files.remove();
+  });
+});

@@ -1,9 +1,12 @@
 /** A process that dies, or freezes, in the middle of an effect that is recorded. */
+import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
+import express from "express";
 import { Redis } from "ioredis";
 import mysql from "mysql2/promise";
 import pg from "pg";
+import { idempotencyKeyExpress, idempotentRunOf } from "../../../src/http.ts";
 import { idempotent, participant } from "../../../src/index.ts";
 import { mysql2 } from "../../../src/mysql.ts";
 import { nodePostgres } from "../../../src/postgres.ts";
@@ -13,7 +16,7 @@ import { nodeSqlite } from "../../../src/sqlite.ts";
 export interface RecordArguments {
   readonly on: "sqlite" | "pg" | "mysql2" | "redis";
   readonly url: string;
-  readonly how: "once" | "idempotent";
+  readonly how: "once" | "idempotent" | "http";
   readonly key: string;
 }
 
@@ -24,9 +27,11 @@ export const insertEffect = (key: string): string => `INSERT INTO effect (note) 
 /** Says "inside" in the middle of the effect; on "go on" says how it ended. */
 const args = JSON.parse(process.argv[2] ?? "null") as RecordArguments | null;
 if (args !== null) {
-  if (args.how === "once") await once(args);
-  else await callIdempotent(args);
-  process.exit(0);
+  if (args.how === "http") await serve(args);
+  else {
+    await (args.how === "once" ? once(args) : callIdempotent(args));
+    process.exit(0);
+  }
 }
 
 function say(line: string): void {
@@ -86,4 +91,21 @@ async function callIdempotent({ on, url, key }: RecordArguments): Promise<void> 
     (value) => say(`answered ${value}`),
     (error: { readonly code: string }) => say(`failed ${error.code}`),
   );
+}
+
+/** Never answers its first attempt. */
+async function serve({ url }: RecordArguments): Promise<void> {
+  const on = participant("orders", nodeSqlite(new DatabaseSync(url, { timeout: 50 })));
+  const app = express();
+  app.post(
+    "/payments",
+    express.json(),
+    idempotencyKeyExpress({ on, scope: () => childScope, lease: "1s" }),
+    (req, res) => {
+      const attempt = idempotentRunOf(req)?.attempt;
+      say(`inside ${attempt}`);
+      if (attempt !== 1) res.status(201).json({ attempt });
+    },
+  );
+  const server = app.listen(0, "127.0.0.1", () => say(`at ${(server.address() as AddressInfo).port}`));
 }
