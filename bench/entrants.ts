@@ -37,7 +37,7 @@ function nobody(part: string, all: readonly Entrant[]): UsageError {
 }
 
 async function floors(): Promise<readonly Entrant[]> {
-  const modules = ["./floor/postgres.ts", "./floor/sqlite.ts"];
+  const modules = ["./floor/postgres.ts", "./floor/sqlite.ts", "./floor/once.ts"];
   return (await Promise.all(modules.map((module) => load("floor", module)))).flat();
 }
 

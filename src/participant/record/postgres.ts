@@ -10,22 +10,18 @@ const { processing, succeeded, failed, manual, open } = recordStatus;
 
 // ── In the caller's transaction ────────────────────────────────────────────────────────────────────────────────────
 
-// The owner is the transaction's own number, the same within savepoints: another one later says that the effect ended it.
-const enter = `
-INSERT INTO ${table} (scope, record_key, status, owner, fingerprint, expire_at)
-VALUES ($1::text, $2::text, ${succeeded}, pg_current_xact_id()::text, $3::text, ${nowMs.postgres} + $4::bigint)
-ON CONFLICT (scope, record_key) DO NOTHING
-RETURNING owner`;
+// In functions: migrations/0002-record.ts. The owner is the transaction's own number, the same within savepoints: another one
+// later says that the effect ended it.
+const enter = "SELECT makegood.enter_record($1::text, $2::text, $3::text, $4::bigint) AS owner";
 const tryEnter = "SELECT makegood.try_enter_record($1::text, $2::text, $3::text, $4::bigint) AS owner";
+const keep = "SELECT makegood.keep_record($1::text, $2::text, $3::bytea) AS kept";
 
 const read = `
 SELECT status, attempts, fence, owner, held_until - ${nowMs.postgres} AS held_for_ms, fingerprint, result, error
   FROM ${table} WHERE scope = $1::text AND record_key = $2::text`;
 
-const isMine = "scope = $1::text AND record_key = $2::text AND owner = $3::text AND owner = pg_current_xact_id()::text";
-const keepResult = `UPDATE ${table} SET result = $4::bytea WHERE ${isMine} RETURNING status`;
-const lookUp = `SELECT status FROM ${table} WHERE ${isMine}`;
-const takeBack = `DELETE FROM ${table} WHERE ${isMine}`;
+const takeBack = `
+DELETE FROM ${table} WHERE scope = $1::text AND record_key = $2::text AND owner = pg_current_xact_id()::text`;
 
 // ── Under a lease ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,14 +85,12 @@ export const recordsPostgres: RecordSql = {
     const [row] = yield { sql: read, parameters: [scope, key] };
     return row === undefined ? undefined : parseRecordRow(row);
   },
-  *keep({ scope, key }, owner, result) {
-    const mine = [scope, key, owner];
-    return isOne(
-      yield result === null ? { sql: lookUp, parameters: mine } : { sql: keepResult, parameters: [...mine, result] },
-    );
+  *keep({ scope, key }, _owner, result) {
+    const [row] = yield { sql: keep, parameters: [scope, key, result] };
+    return row?.["kept"] === true;
   },
-  *takeBack({ scope, key }, owner) {
-    yield { sql: takeBack, parameters: [scope, key, owner] };
+  *takeBack({ scope, key }) {
+    yield { sql: takeBack, parameters: [scope, key] };
   },
   *claim({ scope, key, owner, fingerprint, leaseMs, retainMs, maxAttempts }) {
     const parameters = [scope, key, owner, fingerprint, leaseMs, retainMs, maxAttempts];
