@@ -2,8 +2,8 @@
 import { jobs } from "./suites/jobs.ts";
 import { lock } from "./suites/lock.ts";
 import { machine } from "./suites/machine.ts";
-import { outbox } from "./suites/outbox.ts";
 import { once } from "./suites/once.ts";
+import { outbox } from "./suites/outbox.ts";
 import { recovery } from "./suites/recovery.ts";
 import { sagas } from "./suites/sagas.ts";
 import { scale } from "./suites/scale.ts";
@@ -11,5 +11,4 @@ import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, outbox, machine, recovery, scale, lock];
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, once, recovery, scale];
+export const suites: readonly Suite[] = [jobs, steps, sagas, tx, once, outbox, machine, recovery, scale, lock];

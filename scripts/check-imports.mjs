@@ -41,8 +41,6 @@ const rules = {
   protocol: { rooms: ["core"], packages: [], node: false },
   messaging: { rooms: ["core"], packages: [], node: true },
   lock: { rooms: ["core", "system"], packages: [], node: true },
-  http: { rooms: ["core"], packages: [], node: true },
-  lock: { rooms: ["core", "system"], packages: ["ioredis"], node: true },
   http: { rooms: ["core", "participant", "system"], packages: [], node: true },
   alarm: { rooms: ["core"], packages: [], node: true },
   testing: { rooms: ["core", "store/testing"], packages: [], node: true },

@@ -60,10 +60,10 @@ export {
 export type {
   AffectedRow,
   BarrierOutcome,
+  OnceRequest,
   Participant,
   TxAdapter,
 } from "./core/participant.ts";
-export type { OnceRequest, Participant, TxAdapter } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export type { Schema } from "./core/schema.ts";
@@ -88,7 +88,6 @@ export type {
   MoveResult,
   TableCheck,
 } from "./participant/machine/types.ts";
-export { participant } from "./participant/participant.ts";
 export { participant } from "./participant/participant.ts";
 export {
   type Idempotent,

@@ -55,6 +55,9 @@ export function childKey(
  */
 export function messageKey(sha256: Sha256, message: { readonly topic: string; readonly id: string }): string {
   return `mgm1${digest(sha256, ["mgm1", message.topic, message.id])}`;
+}
+
+/**
  * The idempotency key that an execution record hands to services downstream: `mgr1` and 43 characters. The same for every
  * attempt of every owner. Hashed: `["mgr1",scope,key]`.
  */

@@ -2,10 +2,10 @@
 // sees `ParticipantPort` below, which hides client, dialect and mode.
 
 import type { Stored } from "./codec.ts";
+import type { Duration } from "./duration.ts";
 import type { HeldLock, LockOptions, LockOutcome } from "./lock.ts";
 import type { PublishOptions, Topic } from "./message.ts";
 import type { OutboxPort } from "./outbox.ts";
-import type { Duration } from "./duration.ts";
 import type { Row, Script } from "./script.ts";
 import type { StepIdentity } from "./step-headers.ts";
 import type { Dialect, WriteOutcome } from "./store.ts";
@@ -214,8 +214,7 @@ export interface Participant<Tx, M extends Mode = Mode> {
     change: VersionedChange & { readonly key: string },
   ): Answer<M, VersionedUpdate | AlreadyUpdated>;
   updateVersioned(tx: Tx, change: VersionedChange & { readonly key?: undefined }): Answer<M, VersionedUpdate>;
-  /** Creates or updates the participant's tables (barrier). Safe twice and from several processes at once. */
-  /** Creates or updates the participant's tables (barrier, outbox). Safe twice and from several processes at once. */
+  /**
    * Runs the effect once for each (scope, key), and gives every later call the stored answer of the first. The record is
    * written in `tx`, so it commits and rolls back with the effect: there is no moment at which one of them exists alone.
    *
@@ -225,7 +224,7 @@ export interface Participant<Tx, M extends Mode = Mode> {
    * so it does for an answer that cannot be stored (VALUE_UNSUPPORTED, VALUE_TOO_LARGE: `limits.maxResultBytes`).
    */
   once<R>(tx: Tx, by: OnceRequest, effect: (() => BodyResult<M, R>) & NotLate<M, R>): Answer<M, Stored<Awaited<R>>>;
-  /** Creates or updates the participant's tables (barrier, execution records). Safe twice and from several processes at once. */
+  /** Creates or updates the participant's tables. Safe twice and from several processes at once. */
   migrate(): Promise<void>;
   /**
    * For a service that a step calls: does the effect of this call once, in the caller's transaction, whatever order its

@@ -14,10 +14,11 @@ import { outboxMysql } from "./outbox/mysql.ts";
 import { outboxPostgres } from "./outbox/postgres.ts";
 import type { OutboxSql } from "./outbox/sql.ts";
 import { outboxSqlite } from "./outbox/sqlite.ts";
-import { troubleMysql } from "./trouble/mysql.ts";
+import { recordsMysql } from "./record/mysql.ts";
 import { recordsPostgres } from "./record/postgres.ts";
 import type { RecordSql } from "./record/record.ts";
 import { recordsSqlite } from "./record/sqlite.ts";
+import { troubleMysql } from "./trouble/mysql.ts";
 import { troublePostgres } from "./trouble/postgres.ts";
 import { troubleSqlite } from "./trouble/sqlite.ts";
 
@@ -121,6 +122,7 @@ export function dialectOf(dialect: Dialect): ParticipantDialect {
         migrations: migrationsMysql,
         guard: guardMysql,
         outbox: outboxMysql,
+        records: recordsMysql,
         ...barrierMysql,
         ...troubleMysql,
       };

@@ -7,6 +7,8 @@ import { nowMs } from "./now.ts";
 //   held_until  of processing: the lease; of open: until then it rests
 //   expire_at   from then on the row may be pruned; never while it waits for a person
 //
+// MySQL alone counts renewals, and has no index of those that wait for a person: see record/mysql.ts.
+//
 // Times are epoch ms of the database's clock. The check is one expression, since each costs every write some µs.
 const states =
   "status BETWEEN 1 AND 5 AND (status IN (1, 5)) = (held_until IS NOT NULL) AND (status = 4) = (expire_at IS NULL)";
@@ -98,6 +100,26 @@ export const record: Migration = {
       "CREATE INDEX makegood_execution_record_expiry ON makegood_execution_record (expire_at)",
       "CREATE INDEX makegood_execution_record_manual ON makegood_execution_record (scope, record_key) WHERE status = 4",
     ],
-    mysql: [],
+    mysql: [
+      `CREATE TABLE IF NOT EXISTS makegood_execution_record (
+         scope       VARBINARY(255) NOT NULL,
+         record_key  VARBINARY(255) NOT NULL,
+         status      TINYINT NOT NULL,
+         attempts    INT NOT NULL DEFAULT 1,
+         fence       BIGINT NOT NULL DEFAULT 1,
+         renewals    BIGINT NOT NULL DEFAULT 0,
+         held_until  BIGINT,
+         created_at  BIGINT NOT NULL DEFAULT (${nowMs.mysql}),
+         expire_at   BIGINT,
+         owner       VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+         fingerprint VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+         settled_by  VARCHAR(255),
+         result      LONGBLOB,
+         error       LONGBLOB,
+         PRIMARY KEY (scope, record_key),
+         KEY makegood_execution_record_expiry (expire_at),
+         CHECK (${states})
+       ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`,
+    ],
   },
 };

@@ -1,4 +1,5 @@
 import { barrier } from "./0001-barrier.ts";
+import { record } from "./0002-record.ts";
 import { lock } from "./0003-lock.ts";
 import { outbox } from "./0004-outbox.ts";
 import { machine } from "./0005-machine.ts";
@@ -6,9 +7,4 @@ import { versioned } from "./0006-versioned.ts";
 import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier, lock, outbox, machine, versioned];
-import { record } from "./0002-record.ts";
-import type { Migration } from "./migration.ts";
-
-/** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier, record];
+export const migrations: readonly Migration[] = [barrier, record, lock, outbox, machine, versioned];

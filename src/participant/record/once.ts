@@ -26,26 +26,40 @@ import type { Script } from "../../core/script.ts";
 import { sha256 } from "../../system.ts";
 import type { Base } from "../base.ts";
 import { ask, call, type Work } from "../work.ts";
-import { type Entry, type RecordRow, recordStatus } from "./record.ts";
+import { type Entered, type Entry, type RecordRow, recordStatus } from "./record.ts";
 
 export const defaultRetention = "90d";
 const tokenBytes = 12;
 
 export function createOnce<Tx, M extends Mode>(base: Base<Tx, M>): Participant<Tx, M>["once"] {
   const running = new Set<string>();
-  return (tx, by, effect) => base.inside(tx, perform(base, running, by, effect as () => Awaitable<never>)) as never;
+  return (tx, by, effect) =>
+    base.inside(
+      tx,
+      perform(
+        { base, running, assert: () => base.adapter.assertTransaction?.(tx) },
+        by,
+        effect as () => Awaitable<never>,
+      ),
+    ) as never;
 }
 
-/** `running`: the records whose effect runs in this process. Only the transaction that entered one can see it meanwhile. */
+interface Place<Tx, M extends Mode> {
+  readonly base: Base<Tx, M>;
+  /** The records whose effect runs in this process. Only the transaction that entered one can see it meanwhile. */
+  readonly running: Set<string>;
+  /** Throws where the client knows that the transaction is over. */
+  readonly assert: () => Awaitable<void>;
+}
+
 function* perform<Tx, M extends Mode, R>(
-  base: Base<Tx, M>,
-  running: Set<string>,
+  { base, running, assert }: Place<Tx, M>,
   by: OnceRequest,
   effect: () => Awaitable<R>,
 ): Work<Stored<R>> {
   const { entry, ifBusy } = resolve(base, by);
   const { records } = base.dialect;
-  const entered = yield* asking(base, entry, records.enter(entry, ifBusy));
+  const entered = yield* enter(base, entry, ifBusy);
   if (entered === "busy") throw inProgress(entry.scope, null);
   if (entered === "taken") return answerOf(base, entry, yield* asking(base, entry, records.read(entry)), running);
   const mark = markOf(entry, entered.owner);
@@ -56,16 +70,30 @@ function* perform<Tx, M extends Mode, R>(
     if (yield* asking(base, entry, records.keep(entry, entered.owner, stored.bytes))) return stored.value;
     throw endedByEffect(entry);
   } catch (error) {
-    yield* takeBack(records.takeBack(entry, entered.owner));
+    yield* takeBack(assert, records.takeBack(entry, entered.owner));
     throw error;
   } finally {
     running.delete(mark);
   }
 }
 
-/** In a transaction that the failure has aborted, or ended, it fails: then the record goes with the transaction. */
-function* takeBack(script: Script<void>): Work<void> {
+function* enter<Tx, M extends Mode>(base: Base<Tx, M>, entry: Entry, ifBusy: "wait" | "refuse"): Work<Entered> {
+  const { records } = base.dialect;
   try {
+    return yield* asking(base, entry, records.enter(entry, ifBusy));
+  } catch (error) {
+    if (ifBusy === "refuse" && records.isBusy(error)) return "busy";
+    throw error;
+  }
+}
+
+/**
+ * In a transaction that the failure has aborted, or ended, it fails: then the record shares the effect's fate already. Where
+ * the effect has committed by itself the record must stay with it, so whether the transaction is open is asked first.
+ */
+function* takeBack(assert: () => Awaitable<void>, script: Script<void>): Work<void> {
+  try {
+    yield* call(assert);
     yield* ask(script);
   } catch {
     // The error that brought us here says more.

@@ -81,6 +81,7 @@ export const recordsPostgres: RecordSql = {
     const owner = parseText(row?.["owner"]);
     return owner === null || owner === "taken" ? "taken" : owner === "busy" ? "busy" : { owner };
   },
+  isBusy: () => false,
   *read({ scope, key }) {
     const [row] = yield { sql: read, parameters: [scope, key] };
     return row === undefined ? undefined : parseRecordRow(row);

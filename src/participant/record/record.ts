@@ -70,6 +70,8 @@ export interface RecordSql {
    * harm to the transaction. Insert first, never select for update first: on InnoDB two newcomers would deadlock.
    */
   enter(entry: Entry, ifBusy: "wait" | "refuse"): Script<Entered>;
+  /** Whether `enter` with "refuse" failed so because another transaction holds the key; where it can, it answers `busy`. */
+  isBusy(error: unknown): boolean;
   /** What is committed now, or was written by this transaction: begun after the insert that met it, and never an older snapshot. */
   read(at: RecordKey): Script<RecordRow | undefined>;
   /** Stores the result; false if the transaction that entered the record is over, so that an effect which ended it is found out. */

@@ -77,6 +77,7 @@ export const recordsSqlite: RecordSql = {
     const owner = parseText(row?.["owner"]);
     return owner === null ? "taken" : { owner };
   },
+  isBusy: () => false,
   *read({ scope, key }) {
     const [row] = yield { sql: read, parameters: [scope, key] };
     return row === undefined ? undefined : parseRecordRow(row);

@@ -44,8 +44,5 @@ const claims: readonly Claim[] = [
 export function participantClaims<Tx, M extends Mode>(mode: M, dialect: Dialect): readonly ParticipantClaim<Tx, M>[] {
   return claims
     .filter((claim) => (claim.mode ?? mode) === mode && (claim.dialects ?? [dialect]).includes(dialect))
-    .filter(
-      (claim) => (claim.mode ?? mode) === mode && (claim.dialect ?? dialect) === dialect && claim.lacks !== dialect,
-    )
     .map(({ name, check }) => ({ name, check: async (fixture) => check(await sceneOf(fixture)) }));
 }

@@ -218,7 +218,7 @@ export const onceClaims: readonly Claim[] = [
   {
     name: "once: of two at once one runs, and the other waits for it and is given its answer",
     mode: "async",
-    lacks: "sqlite",
+    dialects: ["postgres", "mysql"],
     async check(scene) {
       const { note, doing, effects } = scene;
       const [inside, go] = [gate(), gate()];
@@ -242,7 +242,7 @@ export const onceClaims: readonly Claim[] = [
   {
     name: "once: of two at once the second runs when the first rolls back",
     mode: "async",
-    lacks: "sqlite",
+    dialects: ["postgres", "mysql"],
     async check(scene) {
       const { note, doing, effects } = scene;
       const [inside, go] = [gate(), gate()];
@@ -267,7 +267,7 @@ export const onceClaims: readonly Claim[] = [
   {
     name: "once: refuse says KEY_IN_PROGRESS at once, and leaves the transaction that was refused usable",
     mode: "async",
-    lacks: "sqlite",
+    dialects: ["postgres", "mysql"],
     async check(scene) {
       const { note, doing, effects, fixture, elsewhere } = scene;
       const [inside, go] = [gate(), gate()];

@@ -41,9 +41,6 @@ export interface Claim {
   readonly name: string;
   readonly mode?: Mode;
   readonly dialects?: readonly Dialect[];
-  readonly dialect?: Dialect;
-  /** A dialect that cannot do it. */
-  readonly lacks?: Dialect;
   readonly check: (scene: Scene) => Promise<void>;
 }
 
