@@ -58,6 +58,7 @@ describe("the catalog", () => {
         "CANCELED final unknown",
         "CHILD_FAILED final unknown",
         "COMPENSATION_FAILED final unknown",
+        "CRON_INVALID final none",
         "DISCARDED final unknown",
         "ERROR retry unknown",
         "EVENT_ID_REUSED final none",

@@ -23,6 +23,7 @@ export const errorCatalog = {
   // What the caller handed in.
   OPTION_INVALID: refusal("An option is unknown, missing, of the wrong type or out of its range.", "Correct the option that the message names."),
   INPUT_INVALID: refusal("The input does not satisfy the schema.", "Correct the input; `details.issues` names each place."),
+  CRON_INVALID: refusal("A cron expression does not fit its dialect.", "Correct the field and character that the message names; `makegood schedules next` shows what an expression means."),
   JOB_UNKNOWN: refusal("No job of this name and version is registered here.", "Register the job, or start it where it is registered."),
   JOB_DUPLICATE: refusal("Two jobs of the same name and version were registered.", "Rename one of them, or raise its version."),
   JOB_NAME_INVALID: refusal("A job's name is empty, too long or holds a character that names may not hold.", "Use letters and digits of any script, and - _ . / between them."),
@@ -116,6 +117,19 @@ type Fields = Readonly<Record<string, unknown>>;
 /** What `details` holds, for the codes whose details are read by code. The others hold plain fields for people. */
 export interface ErrorDetails {
   readonly OPTION_INVALID: { readonly option: string };
+  readonly CRON_INVALID: {
+    readonly dialect: string;
+    readonly expression: string;
+    /** Such as `day of month`; null where the number of fields is wrong. */
+    readonly field: string | null;
+    /** Of the character in the expression, from 1. */
+    readonly position: number | null;
+    readonly expected: string;
+    readonly found: string;
+    readonly hint?: string | undefined;
+    /** An expression that is right. */
+    readonly example: string;
+  };
   readonly INPUT_INVALID: {
     readonly what: string;
     readonly issues: readonly InputIssue[];
@@ -229,6 +243,19 @@ export class CatalogError<C extends ErrorCode = ErrorCode> extends CodedError<De
 export class OptionError extends CatalogError<"OPTION_INVALID"> {
   constructor(option: string, message: string, options?: CauseOption) {
     super("OPTION_INVALID", message, { option }, options);
+  }
+}
+
+/** A cron expression does not fit its dialect: which field, which character, what was found there. */
+export class CronError extends CatalogError<"CRON_INVALID"> {
+  constructor(details: DetailsOf<"CRON_INVALID">) {
+    const { dialect, expression, field, position, expected, found, hint, example } = details;
+    const place = position === null ? "" : ` at character ${position}`;
+    super(
+      "CRON_INVALID",
+      `${dialect} cron ${describeValue(expression, 120)}${field === null ? "" : `, ${field}`}: expected ${expected}, found ${found}${place}. ${hint === undefined ? "" : `${hint} `}Example: ${describeValue(example)}`,
+      details,
+    );
   }
 }
 
