@@ -1,0 +1,33 @@
+// What the compiler knows of triggers by time: what starts a job also supplies its input.
+import { at, cron, every, type Fire, type TimeTrigger } from "../../src/core/schedule/trigger.ts";
+import { same } from "./equal.ts";
+
+/** As a job's `on` takes them: the trigger does not decide what the input is. */
+declare function on<I>(input: I, triggers: readonly TimeTrigger<NoInfer<I>>[]): void;
+
+on({ id: "" }, [
+  cron("0 0 3 * * ?", {
+    zone: "Asia/Shanghai",
+    input: (fire) => {
+      same<typeof fire, Fire>(true);
+      return { id: fire.scheduledAt.toISOString() };
+    },
+  }),
+  every("5m", { afterEnd: true, input: () => ({ id: "x" }) }),
+  at("2026-05-05T05:00:00Z", { input: (fire) => ({ id: String(fire.shard.index) }) }),
+]);
+declare function onWithoutInput(triggers: readonly TimeTrigger<void>[]): void;
+onWithoutInput([cron("0 0 3 * * ?"), every("5m"), at(0)]);
+
+// @ts-expect-error a schedule without input cannot start a job that needs one
+on({ id: "" }, [cron("0 0 3 * * ?")]);
+// @ts-expect-error nor can an interval
+on({ id: "" }, [every("5m", { jitter: "1s" })]);
+// @ts-expect-error the input is another
+on({ id: "" }, [every("5m", { input: () => ({ id: 5 }) })]);
+// @ts-expect-error there is no third dialect
+cron("0 0 3 * * ?", { dialect: "spring" });
+// @ts-expect-error only an interval counts from an end
+cron("0 0 3 * * ?", { afterEnd: true });
+// @ts-expect-error a unit is missing
+every("5");
