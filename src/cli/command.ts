@@ -19,6 +19,8 @@ export interface Command {
   /** One line, for the list of commands. */
   readonly summary: string;
   readonly help: string;
+  /** Of a command with subcommands: the help of the one that the arguments name; undefined: `help`. */
+  readonly helpFor?: (args: readonly string[]) => string | undefined;
   /** Returns the exit code. Throws UsageError where the arguments are wrong. */
   run(args: readonly string[], terminal: Terminal): Promise<number>;
 }
@@ -40,11 +42,24 @@ export function parseOptions<const O extends Options>(args: readonly string[], o
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    if (!isParseError(error)) throw error;
-    // Node adds advice for programs that take positional arguments; ours do not.
-    const complaint = error.message.replace(/\.? To specify .*|\.?\n.*|\.$/s, "");
-    throw new UsageError(`${complaint}. See \`makegood ${command} --help\`.`, { cause: error });
+    throw usageErrorOf(error, command);
   }
+}
+
+/** The same, with positional arguments. */
+export function parseArguments<const O extends Options>(args: readonly string[], options: O, command: string) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (error) {
+    throw usageErrorOf(error, command);
+  }
+}
+
+function usageErrorOf(error: unknown, command: string): unknown {
+  if (!isParseError(error)) return error;
+  // Node adds advice about positional arguments that begin with a dash; ours do not.
+  const complaint = error.message.replace(/\.? To specify .*|\.?\n.*|\.$/s, "");
+  return new UsageError(`${complaint}. See \`makegood ${command} --help\`.`, { cause: error });
 }
 
 function isParseError(error: unknown): error is Error {

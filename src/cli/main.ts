@@ -10,6 +10,11 @@ import { UsageError } from "./usage-error.ts";
 import { readVersion } from "./version.ts";
 
 const commands: readonly Command[] = [demoCommand, serveCommand, migrateCommand];
+import { schedulesCommand } from "./schedules/command.ts";
+import { UsageError } from "./usage-error.ts";
+import { readVersion } from "./version.ts";
+
+const commands: readonly Command[] = [demoCommand, migrateCommand, schedulesCommand];
 
 /** The command line of makegood. Returns the exit code; throws nothing that a user can cause. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -33,7 +38,8 @@ async function dispatch([first, ...rest]: readonly string[], terminal: Terminal)
       `expected a command (${names}), found the unknown ${kind} "${first}". See \`makegood --help\`.`,
     );
   }
-  if (rest.includes("--help") || rest.includes("-h")) return show(command.help.trimEnd(), terminal);
+  if (rest.includes("--help") || rest.includes("-h"))
+    return show((command.helpFor?.(rest) ?? command.help).trimEnd(), terminal);
   return command.run(rest, terminal);
 }
 
