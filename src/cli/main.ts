@@ -5,16 +5,12 @@ import { CodedError } from "../index.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { migrateCommand } from "./migrate.ts";
+import { schedulesCommand } from "./schedules/command.ts";
 import { serveCommand } from "./serve.ts";
 import { UsageError } from "./usage-error.ts";
 import { readVersion } from "./version.ts";
 
-const commands: readonly Command[] = [demoCommand, serveCommand, migrateCommand];
-import { schedulesCommand } from "./schedules/command.ts";
-import { UsageError } from "./usage-error.ts";
-import { readVersion } from "./version.ts";
-
-const commands: readonly Command[] = [demoCommand, migrateCommand, schedulesCommand];
+const commands: readonly Command[] = [demoCommand, serveCommand, schedulesCommand, migrateCommand];
 
 /** The command line of makegood. Returns the exit code; throws nothing that a user can cause. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
