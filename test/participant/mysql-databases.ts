@@ -6,6 +6,8 @@ export interface MysqlDatabases {
   readonly emptyUrl: string;
   readonly countEffects: (note: string) => Promise<number>;
   readonly run: (sql: string) => Promise<readonly RowDataPacket[]>;
+  /** One more, apart from the rest. */
+  readonly connect: () => Promise<mysql.Connection>;
   readonly close: () => Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export async function prepareMysql(url: string): Promise<MysqlDatabases> {
       return Number(row?.["n"]);
     },
     run,
+    connect: () => mysql.createConnection({ uri: url }),
     close: async () => {
       await pool.end();
       await empty.drop();

@@ -14,8 +14,17 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
+/** Told by the address: how COMMIT and its reply look on the wire. */
+interface Protocol {
+  /** For one connection: whether a chunk from the client asks for COMMIT. */
+  readonly commitFinder: () => (chunk: Buffer) => boolean;
+  /** Whether a chunk from the server says that COMMIT was carried out. */
+  readonly isCommitReply: (chunk: Buffer, hasAsked: boolean) => boolean;
+}
+
 export async function startProxy(serverUrl: string): Promise<TcpProxy> {
   const target = new URL(serverUrl);
+  const { commitFinder, isCommitReply } = target.protocol === "mysql:" ? mysqlProtocol : postgresProtocol;
   const sockets = new Set<Socket>();
   let losing: "request" | "reply" | null = null;
   const server = createServer((client) => {
@@ -25,6 +34,7 @@ export async function startProxy(serverUrl: string): Promise<TcpProxy> {
       upstream.destroy();
     };
     const isCommit = commitFinder();
+    let hasAsked = false;
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => undefined);
@@ -35,12 +45,13 @@ export async function startProxy(serverUrl: string): Promise<TcpProxy> {
       });
     }
     client.on("data", (chunk) => {
-      if (!isCommit(chunk) || losing !== "request") return void upstream.write(chunk);
+      hasAsked = isCommit(chunk);
+      if (!hasAsked || losing !== "request") return void upstream.write(chunk);
       losing = null;
       end();
     });
     upstream.on("data", (chunk) => {
-      if (losing !== "reply" || !chunk.includes(commitDone)) return void client.write(chunk);
+      if (losing !== "reply" || !isCommitReply(chunk, hasAsked)) return void client.write(chunk);
       losing = null;
       end();
     });
@@ -79,7 +90,7 @@ const commitDone = Buffer.from("C\0\0\0\x0bCOMMIT\0", "latin1");
  * Tells which chunk asks for a COMMIT: in a simple query, in a statement that is parsed, or in one that was parsed before
  * and is now bound by its name. https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
-function commitFinder(): (chunk: Buffer) => boolean {
+function postgresCommitFinder(): (chunk: Buffer) => boolean {
   const commitNames = new Set<string>();
   let pending = Buffer.alloc(0);
   let hasStarted = false;
@@ -106,3 +117,14 @@ function commitFinder(): (chunk: Buffer) => boolean {
 }
 
 const isCommitText = (sql: string): boolean => /^\s*commit\s*;?\s*$/i.test(sql);
+
+const postgresProtocol: Protocol = {
+  commitFinder: postgresCommitFinder,
+  isCommitReply: (chunk) => chunk.includes(commitDone),
+};
+
+/** COM_QUERY in a packet of its own: length (3), sequence (1), command (1), text. One statement is under way at a time. */
+const mysqlProtocol: Protocol = {
+  commitFinder: () => (chunk) => chunk[4] === 0x03 && isCommitText(chunk.subarray(5).toString("latin1")),
+  isCommitReply: (_chunk, hasAsked) => hasAsked,
+};
