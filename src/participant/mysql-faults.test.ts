@@ -168,7 +168,8 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
         const body = async (tx: unknown): Promise<null> => {
           await client.run(tx as Tx, "UPDATE account SET amount = amount + 1 WHERE id = 1");
           await provokeDeadlock((sql) => client.run(tx as Tx, sql), mariadb);
-          await client.insertEffect(tx as Tx, note);
+          // Sequelize refuses it by itself; the others send it.
+          await Promise.resolve(client.insertEffect(tx as Tx, note)).catch(() => undefined);
           return null;
         };
         const outcome =

@@ -123,8 +123,16 @@ const postgresProtocol: Protocol = {
   isCommitReply: (chunk) => chunk.includes(commitDone),
 };
 
-/** COM_QUERY in a packet of its own: length (3), sequence (1), command (1), text. One statement is under way at a time. */
+/** COM_QUERY, perhaps behind other packets: length (3), sequence (1), command (1), text. One statement is under way at a time. */
+function asksMysqlToCommit(chunk: Buffer): boolean {
+  for (let from = 0; from + 4 < chunk.length; from += 4 + chunk.readUIntLE(from, 3)) {
+    const packet = chunk.subarray(from + 4, from + 4 + chunk.readUIntLE(from, 3));
+    if (packet[0] === 0x03 && isCommitText(packet.subarray(1).toString("latin1"))) return true;
+  }
+  return false;
+}
+
 const mysqlProtocol: Protocol = {
-  commitFinder: () => (chunk) => chunk[4] === 0x03 && isCommitText(chunk.subarray(5).toString("latin1")),
+  commitFinder: () => asksMysqlToCommit,
   isCommitReply: (_chunk, hasAsked) => hasAsked,
 };

@@ -1,5 +1,5 @@
 import type { Sequelize, Transaction } from "sequelize";
-import { OptionError } from "../../core/errors.ts";
+import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Dialect } from "../../core/store.ts";
 import { propertyOf } from "../error-chain.ts";
@@ -21,28 +21,29 @@ export function sequelize(db: Sequelize): TxAdapter<Transaction, "async"> {
     async transaction(body) {
       const tx = await db.transaction({ isolationLevel: readCommitted });
       const raw = rawConnection(dialect, connectionOf(tx));
-      let isCommitted = false;
       const begun = {
         tx,
         raw,
-        async commit() {
-          await tx.commit();
-          isCommitted = true;
+        commit: () => tx.commit(),
+        rollback: async () => (holds(tx) ? raw.query("ROLLBACK", []) : undefined),
+        discard() {
+          if (holds(tx)) raw.discard();
         },
-        rollback: async () => raw.query("ROLLBACK", []),
-        // COMMIT and ROLLBACK of Sequelize's give the connection back by themselves; after an error it is destroyed instead.
-        release: () => (isCommitted ? undefined : destroy(tx)),
+        release: () => (holds(tx) ? destroy(tx) : undefined),
       };
       return await runBegun(begun, body);
     },
     async assertTransaction(tx) {
       const connection = connectionOf(tx);
       if (typeof propertyOf(tx, "commit") !== "function") throw transactionRequired(expected, describe(tx));
-      if (connection === undefined || propertyOf(tx, "finished") !== undefined)
+      if (connection === undefined || propertyOf(tx, "finished") !== undefined || !holds(tx as Transaction))
         throw transactionRequired(expected, "one that has ended");
       await rawConnection(dialect, connection).assertTransaction();
     },
-    query: async (tx, sql, parameters) => rawConnection(dialect, connectionOf(tx)).query(sql, parameters),
+    async query(tx, sql, parameters) {
+      if (!holds(tx)) throw endedError();
+      return rawConnection(dialect, connectionOf(tx)).query(sql, parameters);
+    },
   };
 }
 
@@ -54,6 +55,17 @@ const describe = (tx: unknown): unknown =>
 
 /** Not in Sequelize's types; it takes the transaction's statements to this connection itself. */
 const connectionOf = (tx: unknown): unknown => propertyOf(tx, "connection");
+
+/**
+ * Whether the connection is still this transaction's: COMMIT and ROLLBACK of Sequelize's give it back by themselves, and after
+ * a deadlock on MySQL Sequelize rolls back unasked. From then on it may be another's.
+ */
+const holds = (tx: Transaction): boolean => propertyOf(connectionOf(tx), "uuid") === propertyOf(tx, "id");
+
+const endedError = (): InvariantError =>
+  new InvariantError(
+    "Expected the transaction to be open, found it ended; a body must not commit or roll back by itself, or hide an error after which the database rolls back, such as a deadlock. Its effect may have happened",
+  );
 
 async function destroy(tx: Transaction): Promise<void> {
   const ending = tx as unknown as { finished?: string; forceCleanup(): Promise<void> };
