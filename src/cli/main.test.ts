@@ -110,7 +110,17 @@ test("migrate prepares a store, or a participant, and is safe twice", async () =
     });
   expect(tablesOf(file)).toEqual(expect.arrayContaining(["makegood_execution", "makegood_barrier"]));
   expect((await runCli("migrate", "--store", file, "--participant", file)).code).toBe(2);
+  expect((await runCli("migrate", "--store", file, "--sql", "sqlite")).code).toBe(2);
   rmSync(folder, { recursive: true });
+});
+
+test("migrate prints a participant's statements, for those who run their own migrations", async () => {
+  for (const dialect of ["postgres", "mysql", "sqlite"]) {
+    const { code, out } = await runCli("migrate", "--sql", dialect);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^CREATE [\s\S]*CREATE TABLE [\s\S]*makegood.barrier [\s\S]*'0001-barrier'\);\n/);
+  }
+  expect(await runCli("migrate", "--sql", "mssql")).toMatchObject({ code: 2 });
 });
 
 function tablesOf(file: string): readonly unknown[] {

@@ -17,6 +17,9 @@ export interface MigrationSql {
   begin(): Script<readonly Row[]>;
   /** Enters a name, after its statements. */
   enter(name: string): Script<void>;
+  /** The same without a lock, for people who run their own migrations: what makes the place, and an entry for a name. */
+  readonly place: readonly string[];
+  entry(name: string): string;
   /** Lets go of a lock that the transaction's end does not. Runs last in any case, also after a statement that failed. */
   end(): Script<void>;
 }

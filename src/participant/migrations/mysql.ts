@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS makegood_participant_migration (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`;
 
 export const migrationsMysql: MigrationSql = {
+  place: [createMigrationTable],
+  entry: (name) => `INSERT IGNORE INTO makegood_participant_migration (name) VALUES ('${name}')`,
   *begin() {
     const [lock] = yield { sql: lockMigrations, parameters: [] };
     if (Number(lock?.["locked"]) !== 1)

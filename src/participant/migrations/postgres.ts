@@ -15,6 +15,8 @@ CREATE TABLE makegood.participant_migration (
 )`;
 
 export const migrationsPostgres: MigrationSql = {
+  place: ["CREATE SCHEMA IF NOT EXISTS makegood", createMigrationTable],
+  entry: (name) => `INSERT INTO makegood.participant_migration (name) VALUES ('${name}')`,
   *begin() {
     yield { sql: lockMigrations, parameters: [] };
     const [found] = yield { sql: findPlaces, parameters: [] };

@@ -8,6 +8,8 @@ CREATE TABLE IF NOT EXISTS makegood_participant_migration (
 ) STRICT, WITHOUT ROWID`;
 
 export const migrationsSqlite: MigrationSql = {
+  place: [createMigrationTable],
+  entry: (name) => `INSERT INTO makegood_participant_migration (name) VALUES ('${name}')`,
   *begin() {
     yield { sql: createMigrationTable, parameters: [] };
     return yield { sql: "SELECT name FROM makegood_participant_migration", parameters: [] };
