@@ -14,7 +14,8 @@ export async function preparePostgres(url: string): Promise<PostgresDatabases> {
   const empty = await createDatabase(url);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   pool.on("error", () => undefined);
-  await pool.query("CREATE TABLE IF NOT EXISTS effect (note text NOT NULL)");
+  // Named in full: the tests' user is called makegood, so that its search path begins with the schema of that name.
+  await pool.query("CREATE TABLE IF NOT EXISTS public.effect (note text NOT NULL)");
   return {
     emptyUrl: empty.url,
     countEffects: async (note) => {
