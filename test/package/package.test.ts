@@ -148,6 +148,14 @@ describe("every entry of the packed tarball", () => {
     consumer.link(
       ...["pg", "postgres", "mysql2", "kysely", "drizzle-orm", "better-sqlite3"],
       ...["@types/pg", "@types/better-sqlite3"],
+      "pg",
+      "postgres",
+      "kysely",
+      "drizzle-orm",
+      "better-sqlite3",
+      "mysql2",
+      "@types/pg",
+      "@types/better-sqlite3",
     ),
   );
 
@@ -166,6 +174,9 @@ describe("every entry of the packed tarball", () => {
     "makegood/typeorm",
     "makegood/xxl-job",
     "makegood/testing",
+    "makegood/redis",
+    "makegood/http",
+    "makegood/mysql",
   ])("%s is imported with its types", async (entry) => {
     const folder = `entry-${entry.replace("/", "-")}`;
     consumer.write(
@@ -204,6 +215,8 @@ describe("the files of the packed tarball", () => {
       "core|store/(?:sqlite|postgres|mysql)|engine|participant|lock|protocol|executor|scheduler|server|cli|testing";
     const clients = "mysql|kysely|drizzle|knex|mikro-orm|prisma|redis|sequelize|typeorm";
     const entries = `index|makegood|system|sqlite|postgres|${clients}|xxl-job|testing`;
+    const rooms = "core|store/(?:sqlite|postgres)|engine|participant|http|cli|testing";
+    const entries = "index|makegood|system|sqlite|postgres|mysql|redis|http|kysely|drizzle|testing";
     const allowed = new RegExp(
       `^(?:package\\.json|README\\.md|CHANGELOG\\.md|LICENSE|dist/(?:(?:${rooms})/[\\w/.-]+|(?:${entries}))\\.(?:js|js\\.map|d\\.ts|sql))$`,
     );
