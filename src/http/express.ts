@@ -41,8 +41,16 @@ export function idempotencyKeyExpress<Request extends ExpressRequest, Response e
   return (req, res, next) => void handle(req, res, next).catch(next);
 }
 
-/** Middleware for NestJS on Express: `consumer.apply(idempotencyKeyNest({ on: orders, scope })).forRoutes("payments")`. */
-export const idempotencyKeyNest: typeof idempotencyKeyExpress = idempotencyKeyExpress;
+/**
+ * Middleware for NestJS on Express: `consumer.apply(idempotencyKeyNest({ on: orders, scope })).forRoutes("payments")`.
+ *
+ * @throws OPTION_INVALID
+ */
+export function idempotencyKeyNest<Request extends ExpressRequest, Response extends NodeResponse = NodeResponse>(
+  options: IdempotencyKeyOptions<Request>,
+): ExpressMiddleware<Request, Response> {
+  return idempotencyKeyExpress<Request, Response>(options);
+}
 
 function keyedRequest<Request extends ExpressRequest>(
   req: Request,
