@@ -133,4 +133,18 @@ describe("nodeSqlite", () => {
     const outcome = await port.act({ gid: "g", branch: "b", round: 0 }, "action", () => null);
     expect(outcome.kind).toBe("unknown");
   });
+
+  it("goes on with a connection that was closed and opened again", async () => {
+    const files = makeSqliteFiles();
+    const db = new DatabaseSync(files.path);
+    const orders = participant("orders", nodeSqlite(db, { durability: "ignore" }));
+    await orders.migrate();
+    const mark = { gid: "g", branch: "b", round: 0 };
+    expect((await orders.port.act(mark, "action", () => null)).kind).toBe("ran");
+    db.close();
+    db.open();
+    expect((await orders.port.act(mark, "action", () => null)).kind).toBe("stored");
+    db.close();
+    files.remove();
+  });
 });

@@ -1,8 +1,14 @@
-import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
+import { propertyOf } from "../error-chain.ts";
 import { runImmediately, type SqliteConnection, sqliteAdapter } from "./sqlite-adapter.ts";
 import type { SqliteAdapterOptions } from "./sqlite-durability.ts";
+
+const maxStatements = 200;
+
+/** The database was closed and opened again; the statement has not run. */
+const isFinalized = (error: unknown): boolean => propertyOf(error, "code") === "ERR_INVALID_STATE";
 
 /**
  * A participant on a `DatabaseSync` of node:sqlite. Its bodies are synchronous: they get the connection itself, which must
@@ -10,14 +16,31 @@ import type { SqliteAdapterOptions } from "./sqlite-durability.ts";
  * `timeout`; keep that at 50 ms or less, since it blocks the process, and the engine repeats by itself.
  */
 export function nodeSqlite(db: DatabaseSync, options?: SqliteAdapterOptions): TxAdapter<DatabaseSync, "sync"> {
+  // Preparing takes longer than running, and most texts are the same again and again.
+  const statements = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    const statement = db.prepare(sql);
+    statement.setReadBigInts(false);
+    statement.setReturnArrays(false);
+    if (statements.size >= maxStatements) statements.clear();
+    statements.set(sql, statement);
+    return statement;
+  };
   const connection: SqliteConnection = {
     isInTransaction: () => db.isTransaction,
     run: (sql) => db.exec(sql),
     query(sql, parameters) {
-      const statement = db.prepare(sql);
-      statement.setReadBigInts(false);
-      statement.setReturnArrays(false);
-      return statement.all(...(parameters as readonly SQLInputValue[])) as readonly Row[];
+      const values = parameters as readonly SQLInputValue[];
+      const known = statements.get(sql);
+      if (known !== undefined) {
+        try {
+          return known.all(...values) as readonly Row[];
+        } catch (error) {
+          if (!isFinalized(error)) throw error;
+          statements.clear();
+        }
+      }
+      return prepare(sql).all(...values) as readonly Row[];
     },
   };
   return sqliteAdapter(connection, runImmediately(connection, db), options, (tx) => tx === db);

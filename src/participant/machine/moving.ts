@@ -103,7 +103,7 @@ function* moveLocked(moving: Moving, request: Request): Work<Result> {
 function* moveHeld(moving: Moving, request: Request, found: FoundRow, edge: Edge): Work<Result> {
   const seq = yield* ask(moving.sql.note(found.entity, noteOf(request, "moved", edge.from, edge.to)));
   if (seq === null) return { kind: "duplicate", first: yield* certainFirst(moving, request, found.entity) };
-  yield* ask(moving.sql.change({ ...changeAlong(moving, request, edge), version: null }));
+  yield* ask(moving.sql.change(changeAlong(moving, request, edge)));
   return yield* moved(moving, request, edge, seq);
 }
 

@@ -68,7 +68,9 @@ SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
       if (!(yield* change(given))) return null;
       return inserted(yield { sql: noteMoved, parameters: [machine, ...noteValues(it), given.id] });
     },
-    change,
+    *change(given) {
+      yield* change({ ...given, version: null });
+    },
     *note(entity, it) {
       const rows = yield { sql: note, parameters: [machine, entity, ...noteValues(it)] };
       return affected(rows) === 0 ? null : inserted(rows);

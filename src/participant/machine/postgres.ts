@@ -1,3 +1,4 @@
+import { literal } from "../identifiers.ts";
 import { parseNumber } from "../parse-number.ts";
 import {
   firstNumber,
@@ -19,24 +20,26 @@ export function machinePostgres({ machine, table, id, state, version }: MachineT
   const lock = `${read} FOR UPDATE`;
   const lockWhole = `SELECT *, ${seen} FROM ${table} WHERE ${id} = $1 FOR UPDATE`;
 
-  // $1 id, $2 from, $3 to, $4 version or null, then the columns. A parameter that is compared with a column takes the
-  // column's type, so none of them is used for the history as well.
-  const update = (columns: readonly string[]): string => {
-    const sets = columns.map((column, at) => `, ${column} = $${at + 5}`).join("");
+  // $1 id, $2 from, $3 to, then the columns, then the version where one is demanded. A parameter that is compared with a
+  // column takes the column's type, so none of them is used for the history as well.
+  const update = (columns: readonly string[], demandsVersion: boolean, returning: string): string => {
+    const sets = columns.map((column, at) => `, ${column} = $${at + 4}`).join("");
     const bump = version === null ? "" : `, ${version} = ${version} + 1`;
-    const matches = version === null ? "$4::bigint IS NULL" : `($4::bigint IS NULL OR ${version} = $4::bigint)`;
-    return `UPDATE ${table} SET ${state} = $3${bump}${sets} WHERE ${id} = $1 AND ${state} = $2 AND ${matches} RETURNING ${id}::text AS entity`;
+    const matches = demandsVersion ? ` AND ${version} = $${columns.length + 4}::bigint` : "";
+    return `UPDATE ${table} SET ${state} = $3${bump}${sets} WHERE ${id} = $1 AND ${state} = $2${matches} RETURNING ${returning}`;
   };
   // One statement: the history row is inserted for the row that the update returns, and for no other. Two movers of one row
   // meet in the update; the second finds another state and returns nothing.
-  const move = remembered(
-    (columns) => `
-WITH moved AS (${update(columns)})
-INSERT INTO ${history} (machine, entity, ${noteColumns})
-SELECT $${columns.length + 5}::text, moved.entity, ${noteTypes(columns.length + 6)} FROM moved
-RETURNING seq`,
-  );
-  const change = remembered(update);
+  const moving = (columns: readonly string[], demandsVersion: boolean): string => {
+    const from = columns.length + (demandsVersion ? 5 : 4);
+    const given = Array.from({ length: 5 }, (_, at) => `$${from + at}::text`).join(", ");
+    return update(columns, demandsVersion, `makegood.machine_moved(${literal(machine)}, ${id}::text, ${given}) AS seq`);
+  };
+  const moveOf = {
+    any: remembered((columns) => moving(columns, false)),
+    demanded: remembered((columns) => moving(columns, true)),
+  };
+  const change = remembered((columns) => update(columns, false, "1"));
 
   const note = `
 INSERT INTO ${history} (machine, entity, ${noteColumns}) VALUES ($1::text, $2::text, ${noteTypes(3)})
@@ -72,12 +75,14 @@ RETURNING 1`;
     *read(rowId) {
       return parseFound((yield { sql: read, parameters: [rowId] })[0]);
     },
-    *move({ id: rowId, from, to, version: known, columns, values }, it) {
-      const parameters = [rowId, from, to, known, ...values, machine, ...noteValues(it)];
-      return firstNumber(yield { sql: move(columns), parameters });
+    *move({ id: rowId, from, to, version: demanded, columns, values }, { event, from: was, to: is, by, reason }) {
+      const isDemanded = version !== null && demanded !== null;
+      const sql = moveOf[isDemanded ? "demanded" : "any"](columns);
+      const known = isDemanded ? [demanded] : [];
+      return firstNumber(yield { sql, parameters: [rowId, from, to, ...values, ...known, event, was, is, by, reason] });
     },
-    *change({ id: rowId, from, to, version: known, columns, values }) {
-      return (yield { sql: change(columns), parameters: [rowId, from, to, known, ...values] }).length === 1;
+    *change({ id: rowId, from, to, columns, values }) {
+      yield { sql: change(columns), parameters: [rowId, from, to, ...values] };
     },
     *note(entity, it) {
       return firstNumber(yield { sql: note, parameters: [machine, entity, ...noteValues(it)] });

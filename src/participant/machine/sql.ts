@@ -52,10 +52,10 @@ export interface MachineSql {
   lock(id: RowId, whole: boolean): Script<FoundRow | null>;
   /** The row as it is now, though the caller's transaction may have begun to read earlier. */
   read(id: RowId): Script<FoundRow | null>;
-  /** Compare, set, and the row of the history: both, giving its number, or nothing and null. */
+  /** Compare, set, and the row of the history, of outcome `moved` and without an event id: both, giving its number, or nothing and null. */
   move(change: Change, note: Note): Script<number | null>;
-  /** The same without the history; false if the row is not as it must be. */
-  change(change: Change): Script<boolean>;
+  /** Sets a row that is locked and in this state, of whatever version. */
+  change(change: Omit<Change, "version">): Script<void>;
   /** A row of the history. Null, and no row, if its event id is in there. */
   note(entity: string, note: Note): Script<number | null>;
   earlier(entity: string, eventId: string): Script<Row | null>;

@@ -24,6 +24,20 @@ export const machine: Migration = {
        )`,
       `CREATE UNIQUE INDEX machine_history_event ON makegood.machine_history (machine, entity, event_id)
          WHERE event_id IS NOT NULL`,
+      // So that a move is one UPDATE, which calls this for the row that it returns. A common table expression says the same,
+      // but each client sends the text anew, and planning it took as long as the rest of the statement (80 µs of 120).
+      `CREATE FUNCTION makegood.machine_moved(
+         in_machine text, in_entity text, in_event text, in_from text, in_to text, in_actor text, in_reason text
+       ) RETURNS bigint LANGUAGE plpgsql AS $makegood$
+       DECLARE
+         made bigint;
+       BEGIN
+         INSERT INTO makegood.machine_history (machine, entity, outcome, event, from_state, to_state, actor, reason)
+         VALUES (in_machine, in_entity, 'moved', in_event, in_from, in_to, in_actor, in_reason)
+         RETURNING seq INTO made;
+         RETURN made;
+       END
+       $makegood$`,
     ],
     sqlite: [
       `CREATE TABLE makegood_machine_history (

@@ -22,6 +22,7 @@ describe("trouble on PostgreSQL", () => {
     ["42P01", "missing"],
     ["3F000", "missing"],
     ["42703", "missing"],
+    ["42883", "missing"],
     ["42501", "permanent"],
     ["23505", "permanent"],
     ["22P05", "permanent"],
