@@ -10,6 +10,7 @@ import {
   deriveStepKey,
   fingerprint,
   keyRoles,
+  messageKey,
   type Sha256,
   type StepKeyParts,
   validateBusinessKey,
@@ -119,6 +120,20 @@ describe("a child's key", () => {
     expect(childKey(sha256, parent)).toBe("mgc1ryXJekYYmgZQVXot1kGPHCfu614MoGmHuJ1CrU56m5M");
     expect(childKey(sha256, { ...parent, stepId: "1" })).toBe("mgc17EgMR8CAdb5iGISke6adjNSvkvjyrMOPdRL3m8w5rpE");
     expect(validateBusinessKey(childKey(sha256, parent))).toBe(childKey(sha256, parent));
+  });
+});
+
+describe("the key of a job that a message starts", () => {
+  const message = { topic: "order.placed", id: "A-17" };
+  // FROZEN, like the keys above.
+  test("is frozen, and fits a business key", () => {
+    expect(messageKey(sha256, message)).toBe("mgm1MddIF_eSMBpLFXS2dx8PYLpZSDJnPhYnWtZmnQvboM0");
+    expect(validateBusinessKey(messageKey(sha256, message))).toBe(messageKey(sha256, message));
+  });
+
+  test("is another for every topic and id", () => {
+    const keys = [message, { ...message, id: "A-18" }, { ...message, topic: "order.paid" }];
+    expect(new Set(keys.map((one) => messageKey(sha256, one))).size).toBe(3);
   });
 });
 

@@ -60,14 +60,20 @@ export class Messages {
    * ended ones in a new round. Throws MESSAGE_UNKNOWN if it is not stuck, and what `app.retry` and `app.restart` throw.
    */
   async retry(message: MessageAddress, options: CommandOptions = {}): Promise<void> {
-    const before = await this.#decide(message, "retry", options);
-    if (before.status === "blocked") for (const execution of before.executions) await this.#letGoOn(execution, options);
+    checkOptions(options, ["actor", "note"], "retry");
+    const before = await this.#find(message.participant).port.outbox.find(message);
+    // Its executions first: the relay is to find them going on when it looks.
+    const blocked = before?.status === "blocked" ? before.executions : [];
+    for (const execution of blocked) await this.#letGoOn(execution, options);
+    const decided = await this.#decide(message, "retry", options);
+    // A blocked one may be done by now: its executions bear the actor.
+    if (decided === null && blocked.length === 0) throw notStuck("retry", message);
     this.#session.registered();
   }
 
   /** Settles a stuck message as it is; the next one of its ordering key is delivered. Throws MESSAGE_UNKNOWN if it is not stuck. */
   async skip(message: MessageAddress, options: CommandOptions = {}): Promise<void> {
-    await this.#decide(message, "skip", options);
+    if ((await this.#decide(message, "skip", options)) === null) throw notStuck("skip", message);
     this.#session.registered();
   }
 
@@ -84,17 +90,10 @@ export class Messages {
     { participant, topic, id }: MessageAddress,
     verb: "skip" | "retry",
     options: CommandOptions,
-  ): Promise<StuckMessage> {
+  ): Promise<StuckMessage | null> {
     checkOptions(options, ["actor", "note"], verb);
-    const { port } = this.#find(participant);
     const by = { actor: options.actor ?? defaultActor, note: options.note ?? null };
-    const before = await port.outbox.decide({ topic, id }, verb, by);
-    if (before !== null) return before;
-    throw new CatalogError(
-      "MESSAGE_UNKNOWN",
-      `${verb}: expected a stuck message ${describeValue(id)} of topic ${describeValue(topic)} in ${participant}, found none`,
-      { participant, topic, id },
-    );
+    return this.#find(participant).port.outbox.decide({ topic, id }, verb, by);
   }
 
   async #letGoOn({ id, job, key }: StartedExecution, options: CommandOptions): Promise<void> {
@@ -121,4 +120,12 @@ export class Messages {
 
 function shown(participant: string, { publishedAt, ...message }: StuckMessage): ShownMessage {
   return { participant, ...message, publishedAt: new Date(publishedAt) };
+}
+
+function notStuck(verb: string, { participant, topic, id }: MessageAddress): CatalogError {
+  return new CatalogError(
+    "MESSAGE_UNKNOWN",
+    `${verb}: expected a stuck message ${describeValue(id)} of topic ${describeValue(topic)} in ${participant}, found none`,
+    { participant, topic, id },
+  );
 }

@@ -3,6 +3,8 @@ import type { Clock, Random } from "../core/ports.ts";
 /** Right after a publish: its commit is a moment away, and a client that is not awaited commits in this very turn. */
 const firstPauseMs = 2;
 const growth = 1.5;
+/** A look that takes longer goes through a long tail of messages that wait for one before them. */
+const slowLookMs = 50;
 
 /**
  * When to look again: soon after something was announced in this process, and ever later while nothing comes. The publisher's
@@ -13,6 +15,7 @@ export class Pace {
   readonly #random: Random;
   readonly #longestMs: number;
   #pauseMs = firstPauseMs;
+  #leastMs = 0;
   /** Ends the pause that is under way a moment from now. */
   #cutShort: (() => void) | undefined;
 
@@ -26,6 +29,11 @@ export class Pace {
   hurry(): void {
     this.#pauseMs = firstPauseMs;
     this.#cutShort?.();
+  }
+
+  /** A look that found nothing took so long: slow ones are to take a tenth of the time, however much is announced. */
+  spare(lookMs: number): void {
+    this.#leastMs = lookMs > slowLookMs ? lookMs * 9 : 0;
   }
 
   slowDown(): void {
@@ -42,12 +50,14 @@ export class Pace {
         signal.removeEventListener("abort", done);
         resolve();
       };
-      const pauseMs = this.#pauseMs * (0.75 + this.#random.next() / 2);
+      const leastMs = this.#leastMs;
+      this.#leastMs = 0;
+      const pauseMs = Math.max(leastMs, this.#pauseMs * (0.75 + this.#random.next() / 2));
       this.#pauseMs = Math.min(this.#longestMs, this.#pauseMs * growth);
       let cancelTimer = this.#clock.after(pauseMs, done);
       this.#cutShort = () => {
         this.#cutShort = undefined;
-        if (pauseMs <= 2 * firstPauseMs) return;
+        if (pauseMs <= 2 * firstPauseMs || leastMs > 0) return;
         cancelTimer();
         cancelTimer = this.#clock.after(firstPauseMs, done);
       };

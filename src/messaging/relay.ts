@@ -132,6 +132,7 @@ export class Relay {
     const limitPerTopic = Math.min(limit, Math.max(minPerTopic, Math.ceil(limit / topics.length)));
     const subscribers = subscriptions.map(({ subscriber }) => subscriber);
     const reports = this.#reports.take();
+    const sentAt = this.#options.clock.monotonicMs();
     let answer: Awaited<ReturnType<OutboxPort["exchange"]>>;
     try {
       answer = await this.#options.outbox.exchange({
@@ -146,6 +147,7 @@ export class Relay {
       this.#reports.giveBack(reports);
       throw error;
     }
+    if (answer.claimed.length === 0) this.#pace.spare(this.#options.clock.monotonicMs() - sentAt);
     const known = [...answer.subscriptions, ...subscriptions];
     await Promise.all(answer.claimed.map((message) => this.#deliver(message, subscriptions, known)));
     await this.#look(answer.watched);
