@@ -1,5 +1,8 @@
 // The programs of the pages in docs/ are compiled and run as their readers would: from the packed tarball, and their output is
-// compared. Marks as in the README (readme.test.ts).
+// compared. Marks as in the README (readme.test.ts):
+//
+//     <!-- program: NAME.ts -->     the next block is a whole program
+//     <!-- output: NAME.ts -->      the next block is what it prints
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

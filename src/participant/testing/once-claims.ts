@@ -58,6 +58,8 @@ const expire = (scene: Scene, key: string): Promise<void> =>
     })(),
   );
 
+const keysAtOnce = 5;
+
 export const onceClaims: readonly Claim[] = [
   {
     name: "once: the first call runs, a repeat runs nothing and is given the same answer, decoded, here and elsewhere",
@@ -317,7 +319,11 @@ export const onceClaims: readonly Claim[] = [
           }
         }
       };
-      await Promise.all(Array.from({ length: 20 }, (_, at) => keys.map((key) => one(key, at))).flat());
+      // A few keys at a time: some clients give up on a transaction that waits too long for a connection.
+      for (let from = 0; from < keys.length; from += keysAtOnce) {
+        const some = keys.slice(from, from + keysAtOnce);
+        await Promise.all(Array.from({ length: 20 }, (_, at) => some.map((key) => one(key, at))).flat());
+      }
       for (const key of keys) {
         equal(await effects(key), 1);
         equal(answers.get(key)?.size, 1);
