@@ -1,6 +1,7 @@
 // What a center is asked to have done by an executor, and what it decides after each attempt.
 import type { EndedRunState } from "./executors.ts";
 import type { RoutingStrategy } from "./routing/strategies.ts";
+import type { BlockingStrategy } from "./store.ts";
 
 /** The job that a schedule of executors starts; the center runs it. */
 export const dispatchJobName = "makegood.dispatch";
@@ -10,14 +11,19 @@ export interface DispatchOrder {
   readonly handler: string;
   readonly param: string;
   readonly route: RoutingStrategy;
-  /** The executor's word for the job: one of a kind runs at a time on each executor. 1 … 2^31 − 1. */
-  readonly jobId: number;
-  /** Of one attempt; 0 = none. Enforced by the executor, and by the center some time later. */
-  readonly timeoutSeconds: number;
+  /** What if the last one of its schedule still runs: decided when it is started, for all centers together. */
+  readonly block: BlockingStrategy | null;
+  /** Of one attempt; null: none. Enforced by the executor, in whole seconds, and by the center some time later. */
+  readonly timeoutMs: number | null;
   /** Attempts after the first. */
   readonly retries: number;
-  /** Before each retry. */
-  readonly retryPauseMs: number;
+  /** Before each retry. Default 0. */
+  readonly retryPauseMs?: number;
+  /**
+   * The executor's word for the job: one of a kind runs at a time on each executor. 1 … 2^31 − 1. Default: made of the
+   * schedule's id, or of group and handler.
+   */
+  readonly jobId?: number;
 }
 
 /** How an attempt ended. */

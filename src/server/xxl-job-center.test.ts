@@ -138,7 +138,7 @@ function answerOf(played: Played, path: string, body: string): object | "drop th
 
 const order = (more: Partial<DispatchOrder> = {}): DispatchOrder => ({
   ...{ group: "orders", handler: "demoJobHandler", param: "A-17", route: "first", jobId: 1 },
-  ...{ timeoutSeconds: 0, retries: 0, retryPauseMs: 0 },
+  ...{ block: null, timeoutMs: null, retries: 0 },
   ...more,
 });
 

@@ -17,7 +17,7 @@ import { createDispatchJobs, type DispatchJobs, runEnded } from "../scheduler/di
 import { createDoor, type Door } from "../scheduler/dispatch/door.ts";
 import { createExecutorClient } from "../scheduler/dispatch/executor-client.ts";
 import { Keeper } from "../scheduler/dispatch/keeper.ts";
-import { createSystemRandom, createTasks, defaultLog, systemClock } from "../system.ts";
+import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "../system.ts";
 
 export interface XxlCenterOptions {
   /** On `store`. The center registers its jobs there; call `app.run()` after `xxlCenter()`. */
@@ -75,7 +75,9 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     timeoutMs: toMs(options.callTimeout ?? "3s", "callTimeout", { min: 100, max: 60_000 }),
   });
   const md5 = (text: string): Uint8Array => createHash("md5").update(text).digest();
-  const center = new Center({ namespace, executors: store.executors, client, clock, random, log, md5 });
+  const scheduleOf = async (): Promise<string | null> => null;
+  const tools = { clock, random, log, md5, sha256 };
+  const center = new Center({ namespace, executors: store.executors, client, scheduleOf, ...tools });
   const jobs = createDispatchJobs(center);
   app.register(jobs.dispatch, jobs.shard);
   const tell = (run: RunRow): Promise<void> => tellExecution(app, run);

@@ -42,7 +42,7 @@ describe.skipIf(reason !== null)(`Java executors${reason === null ? "" : ` (skip
       (await store.executors.list({ namespace: "default", group })).filter(({ isLive }) => isLive).length;
     const order = (more: Partial<DispatchOrder>): DispatchOrder => ({
       ...{ group, handler: "demoJobHandler", param: "", route: "first", jobId: 1 },
-      ...{ timeoutSeconds: 0, retries: 0, retryPauseMs: 0 },
+      ...{ block: null, timeoutMs: null, retries: 0 },
       ...more,
     });
     const logOf = async (executionId: string): Promise<string> => {
@@ -108,7 +108,7 @@ describe.skipIf(reason !== null)(`Java executors${reason === null ? "" : ` (skip
 
       const timed = await app.start(
         center.dispatch,
-        order({ handler: "sleepJobHandler", param: "60", timeoutSeconds: 1, jobId: 3 }),
+        order({ handler: "sleepJobHandler", param: "60", timeoutMs: 1_000, jobId: 3 }),
       );
       expect(await timed.outcome()).toMatchObject({ error: { code: "RUN_TIMED_OUT" } });
 

@@ -1,7 +1,7 @@
 // What a center does with executors, one small thing at a time: choose one, send to it, hear how it ended. Each is safe to
 // repeat after a crash: a run is opened once for its attempt, with the executor chosen for it, before anything is sent; and
 // it ends once.
-import type { DispatchOrder, RunEnd } from "../../core/dispatch.ts";
+import { type DispatchOrder, jobIdOf, type RunEnd } from "../../core/dispatch.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { EndedRunState, ExecutorRow, ExecutorStore, RunRow } from "../../core/executors.ts";
 import type { Clock, Log, Random } from "../../core/ports.ts";
@@ -16,7 +16,12 @@ export interface CenterOptions {
   readonly random: Random;
   readonly log: Log;
   readonly md5: Md5;
+  readonly sha256: (text: string) => Uint8Array;
+  /** Whose fire an execution is; null if it was started otherwise. */
+  readonly scheduleOf: (executionId: string) => Promise<string | null>;
 }
+
+type NamedOrder = DispatchOrder & { readonly jobId: number };
 
 /** One shard of one attempt. `address`: fixed, for a broadcast. */
 export interface Assignment {
@@ -51,9 +56,10 @@ export class Center {
   }
 
   /** Sends one attempt, or finds that it was sent before. Throws only what the store throws. */
-  async send(order: DispatchOrder, assignment: Assignment): Promise<Sent> {
+  async send(given: DispatchOrder, assignment: Assignment): Promise<Sent> {
     const before = await this.#opened(assignment);
-    if (before !== undefined) return this.#again(order, before);
+    if (before !== undefined) return this.#again(given, before);
+    const order = await this.#named(given, assignment);
     const chosen = await this.#choose(order, assignment);
     if (typeof chosen === "string") return refused(null, null, chosen);
     const { executors, namespace } = this.options;
@@ -108,7 +114,14 @@ export class Center {
   }
 
   /** Takes the first that answers the strategy's probe. A text says why there is none. */
-  async #choose(order: DispatchOrder, { key, address }: Assignment): Promise<Callee | string> {
+  async #named(order: DispatchOrder, { executionId }: Assignment): Promise<NamedOrder> {
+    const { jobId } = order;
+    if (jobId !== undefined) return { ...order, jobId };
+    const { scheduleOf, sha256 } = this.options;
+    return { ...order, jobId: jobIdOf((await scheduleOf(executionId)) ?? `${order.group}/${order.handler}`, sha256) };
+  }
+
+  async #choose(order: NamedOrder, { key, address }: Assignment): Promise<Callee | string> {
     const live = await this.liveOf(order.group);
     if (address !== null) return live.find((it) => it.address === address) ?? `executor ${address} is gone`;
     const { executors, namespace, random, md5 } = this.options;
@@ -125,11 +138,12 @@ export class Center {
       if (typeof found === "string" || made.memory === memory) return found;
       if (await executors.remember(of, made.memory, version)) return found;
     }
-    return live.find(({ address: any }) => any === (live[0]?.address ?? "")) ?? noExecutor(order.group);
+    // Others choose at the same time, again and again: any one will do.
+    return live[0] ?? noExecutor(order.group);
   }
 
   async #firstThatAnswers(
-    { group, jobId }: DispatchOrder,
+    { group, jobId }: NamedOrder,
     addresses: readonly string[],
     probe: "none" | "alive" | "idle",
     live: readonly ExecutorRow[],
@@ -149,14 +163,14 @@ export class Center {
 
   async #trigger(order: DispatchOrder, run: RunRow, callee: Callee): Promise<Sent> {
     const said = await this.options.client.trigger(callee, {
-      jobId: order.jobId,
+      jobId: run.jobId,
       logId: run.logId,
       logDateTime: run.openedAt,
       handler: order.handler,
       param: order.param,
       // The center decides about runs that meet, for all executors together; at the executor they queue.
       blockStrategy: "SERIAL_EXECUTION",
-      timeoutSeconds: order.timeoutSeconds,
+      timeoutSeconds: order.timeoutMs === null ? 0 : Math.ceil(order.timeoutMs / 1_000),
       shardIndex: run.shardIndex,
       shardTotal: run.shardTotal,
       executionId: run.executionId,

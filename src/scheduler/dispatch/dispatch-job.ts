@@ -33,7 +33,7 @@ export interface DispatchJobs {
 export const runEnded = (attempt: number): Signal<RunEnd> => signal<RunEnd>(`makegood.run-ended.${attempt}`);
 
 /** Beyond the executor's own limit, before the center gives an attempt up. */
-const graceSeconds = 30;
+const graceMs = 30_000;
 /** For an order without a limit: the keeper finds out what was lost; this only bounds the wait. */
 const maxWaitMs = 3_600 * 24 * 365 * 1_000;
 /** The steps are idempotent, and fail only with the store. */
@@ -73,7 +73,8 @@ async function attempts(center: Center, ctx: Context, order: DispatchOrder, plac
     if (end.state === "completed")
       return { logId: sent.logId, executor: sent.address, attempts: attempt, message: end.message };
     if (!mayRetry(end, attempt, order)) throw failure(end, sent, attempt);
-    if (order.retryPauseMs > 0) await ctx.sleep(["before retry", attempt], order.retryPauseMs);
+    const { retryPauseMs = 0 } = order;
+    if (retryPauseMs > 0) await ctx.sleep(["before retry", attempt], retryPauseMs);
   }
 }
 
@@ -82,14 +83,14 @@ const placeOf = ({ shardIndex, shardTotal, address }: Place): Place => ({ shardI
 async function hear(
   center: Center,
   ctx: Context,
-  { timeoutSeconds }: DispatchOrder,
+  { timeoutMs }: DispatchOrder,
   logId: number,
   attempt: number,
 ): Promise<RunEnd> {
-  const timeout = timeoutSeconds > 0 ? (timeoutSeconds + graceSeconds) * 1_000 : maxWaitMs;
+  const timeout = timeoutMs === null ? maxWaitMs : timeoutMs + graceMs;
   const heard = await ctx.waitFor(runEnded(attempt), { timeout });
   if (heard.kind === "received") return heard.value;
-  const tooLong: RunEnd = { state: "timed-out", code: null, message: `not ended after ${timeoutSeconds} s` };
+  const tooLong: RunEnd = { state: "timed-out", code: null, message: `not ended after ${timeoutMs} ms` };
   return ctx.step(["give up", attempt], {
     run: () => center.giveUp(logId, tooLong),
     irreversible: "the attempt has timed out",
