@@ -78,7 +78,6 @@ function appendOnce(file: string, line: string): void {
 // ── The process ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const executor = await start();
-console.log(`xxl-executor ${options.executor.appname} listens on ${executor.address}`);
 
 // A process group gets a signal more than once: the first counts.
 let isStopping = false;
@@ -90,6 +89,7 @@ const stop = async () => {
   process.exit(0);
 };
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+console.log(`xxl-executor ${options.executor.appname} listens on ${executor.address}`);
 
 async function start() {
   try {

@@ -99,8 +99,16 @@ export async function migrateParticipant(address: StoreAddress): Promise<void> {
     database.close();
     return;
   }
-  if (address.kind === "mysql")
-    throw new UsageError("--participant: expected a file or PostgreSQL, found MySQL, which has no participants yet.");
+  if (address.kind === "mysql") {
+    const { mysql2, openPool } = await importMysql();
+    const pool = openPool(address.url);
+    try {
+      await participant("database", mysql2(pool)).migrate();
+    } finally {
+      await pool.end();
+    }
+    return;
+  }
   const { nodePostgres, openPool } = await importPostgres();
   const pool = await openPool(address.url);
   try {
@@ -117,8 +125,9 @@ export async function importPostgres() {
 }
 
 async function importMysql() {
-  await importDriver("MySQL", "mysql2", () => import("mysql2"));
-  return import("../mysql.ts");
+  const { default: driver } = await importDriver("MySQL", "mysql2", () => import("mysql2/promise"));
+  const openPool = (uri: string) => driver.createPool({ uri: uri.replace(/^mariadb:/i, "mysql:"), connectionLimit: 2 });
+  return { ...(await import("../mysql.ts")), openPool };
 }
 
 /** Throws UsageError where the package is not installed. */

@@ -9,12 +9,21 @@ import { assertMysql2Transaction, checkOutMysql2, queryMysql2 } from "./mysql2-c
  * `connectTimeout`, and on the server `innodb_lock_wait_timeout` and MariaDB's `idle_transaction_timeout`.
  */
 export function mysql2(pool: Pool): TxAdapter<PoolConnection, "async"> {
+  // Those are open as far as is known, which spares a question for each call inside them.
+  const begunHere = new WeakSet<object>();
   return {
     mode: "async",
     dialect: "mysql",
     transaction: (body) =>
-      checkOutMysql2(pool, (connection) => inTransaction(connection, async () => body(connection))),
-    assertTransaction: assertMysql2Transaction,
+      checkOutMysql2(pool, async (connection) => {
+        begunHere.add(connection);
+        try {
+          return await inTransaction(connection, async () => body(connection));
+        } finally {
+          begunHere.delete(connection);
+        }
+      }),
+    assertTransaction: (tx) => (begunHere.has(tx as object) ? undefined : assertMysql2Transaction(tx)),
     query: queryMysql2,
   };
 }

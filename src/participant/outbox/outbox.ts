@@ -46,14 +46,10 @@ export function createOutbox<Tx, M extends Mode>(base: Base<Tx, M>): Outbox<Tx, 
   const port = createPort(base);
   const prepare = createPreparer(base);
   const insert = (tx: Tx, message: NewMessage): Answer<M, string> => base.inside(tx, ask(insertAndName(port, message)));
-  const publishSync = (tx: Tx, to: AnyTopic, payload: unknown, options: PublishOptions): unknown => {
-    base.adapter.assertTransaction?.(tx);
-    return insert(tx, refuseLateSchema(prepare(to, payload, options), to));
-  };
-  const publishAsync = async (tx: Tx, to: AnyTopic, payload: unknown, options: PublishOptions): Promise<unknown> => {
-    base.adapter.assertTransaction?.(tx);
-    return insert(tx, await prepare(to, payload, options));
-  };
+  const publishSync = (tx: Tx, to: AnyTopic, payload: unknown, options: PublishOptions): unknown =>
+    insert(tx, refuseLateSchema(prepare(to, payload, options), to));
+  const publishAsync = async (tx: Tx, to: AnyTopic, payload: unknown, options: PublishOptions): Promise<unknown> =>
+    insert(tx, await prepare(to, payload, options));
   const publish = isSync(base.adapter) ? publishSync : publishAsync;
   return {
     port,
