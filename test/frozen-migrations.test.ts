@@ -3,15 +3,24 @@
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import * as mysql from "../src/store/mysql/migrations/0001-initial.ts";
+import * as mysqlSchedules from "../src/store/mysql/migrations/0002-schedules.ts";
 import * as postgres from "../src/store/postgres/migrations/0001-initial.ts";
+import * as postgresSchedules from "../src/store/postgres/migrations/0002-schedules.ts";
 import * as sqlite from "../src/store/sqlite/migrations/0001-initial.ts";
+import * as sqliteSchedules from "../src/store/sqlite/migrations/0002-schedules.ts";
 
 const frozen = [
   ["sqlite", sqlite, "e198c800e08dff11ae016252c069783b"],
   ["postgres", postgres, "a194450b31821bc9097413f75e6da702"],
   ["mysql", mysql, "dc5eee9eaacf8ed8a9e5b46abec6c8fc"],
+  ["sqlite", sqliteSchedules, "10c9074f9d564f0cf905784c2e22ee91"],
+  ["postgres", postgresSchedules, "ed1d299c3f53fe7a2a720341246380e5"],
+  ["mysql", mysqlSchedules, "851751c8995c182e5be26f12c3504f9a"],
 ] as const;
 
-it.each(frozen)("the first migration of %s is what was released", (_database, { sql }, hash) => {
-  expect(createHash("sha256").update(sql).digest("hex").slice(0, 32)).toBe(hash);
-});
+it.each(frozen.map(([database, migration, hash]) => [database, migration.name, migration, hash] as const))(
+  "on %s, %s is what was released",
+  (_database, _name, { sql }, hash) => {
+    expect(createHash("sha256").update(sql).digest("hex").slice(0, 32)).toBe(hash);
+  },
+);

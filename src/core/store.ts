@@ -10,6 +10,7 @@ import type { ExecutorStore } from "./executors.ts";
 import type { ExecutionId } from "./ids.ts";
 import type { AttemptRow, JournalRow, Role } from "./journal.ts";
 import type { Actor } from "./ports.ts";
+import type { ScheduleId, ScheduleStore } from "./schedule-store.ts";
 import type { Script } from "./script.ts";
 
 export const blockingStrategies = ["serial", "discard-new", "replace-running"] as const;
@@ -52,6 +53,8 @@ export interface NewExecution {
   readonly actor: Actor;
   /** Insert it already claimed by this worker if its lease is live in the same statement; else ready. Not with delay or concurrencyKey. */
   readonly claimFor: string | null;
+  /** Whose fire it is, and of which planned time (null: by hand). */
+  readonly scheduled?: { readonly schedule: ScheduleId; readonly at: number | null };
 }
 
 export type StartOutcome =
@@ -333,6 +336,9 @@ export interface ExecutionRow {
   readonly parent: ExecutionId | null;
   readonly root: ExecutionId;
   readonly traceContext: string | null;
+  /** Whose fire it is; `scheduledAt`: its planned time, null for one by hand. */
+  readonly schedule: ScheduleId | null;
+  readonly scheduledAt: number | null;
   readonly undoneCount: number;
   readonly progress: { readonly fraction: number; readonly note: string | null } | null;
 }
@@ -392,6 +398,7 @@ export interface ReadStore {
     readonly key?: string;
     readonly statuses?: readonly Status[];
     readonly parent?: ExecutionId;
+    readonly schedule?: ScheduleId;
     readonly attribute?: readonly [name: string, value: string];
     readonly after?: ExecutionId;
     readonly limit: number;
@@ -420,6 +427,7 @@ export interface Store {
   readonly workers: WorkerStore;
   readonly commands: CommandStore;
   readonly reads: ReadStore;
+  readonly schedules: ScheduleStore;
   readonly executors: ExecutorStore;
   readonly own: OwnTransactions;
   /** How many calls of `commit` pay when in flight at once: 1 where the caller's thread is the writer. */

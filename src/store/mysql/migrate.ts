@@ -8,6 +8,7 @@ import { CatalogError, StoreConflictError } from "../../core/errors.ts";
 import { nowSql } from "./clock.ts";
 import type { Connections, Send } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
 import { inlined, int, text } from "./values.ts";
 
@@ -20,6 +21,7 @@ interface Migration {
 }
 const migrations: readonly Migration[] = [
   { name: initial.name, sql: initial.sql, oldestCode: 1 },
+  { name: schedules.name, sql: schedules.sql, oldestCode: 1 },
   { name: executors.name, sql: executors.sql, oldestCode: 1 },
 ];
 const codeVersion = migrations.length;

@@ -10,6 +10,7 @@ import { executorStore } from "./executors.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { ownTransactions } from "./own.ts";
 import { readStore } from "./reads.ts";
+import { scheduleStore } from "./schedules.ts";
 import { checkSuitability, leastConnections } from "./suitability.ts";
 import { workerStore } from "./workers.ts";
 
@@ -59,6 +60,7 @@ export function mysql(pool: AnyPool, options: MysqlOptions = {}): Store {
     commands: commandStore(connections),
     executors: executorStore(connections),
     reads: readStore(connections),
+    schedules: scheduleStore(connections),
     own: ownTransactions(() => identity),
     flushLanes,
     async open() {

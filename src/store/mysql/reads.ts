@@ -23,7 +23,8 @@ import {
 const executionSql = `
 SELECT e.id, e.namespace, e.job, e.version, e.\`key\`, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker,
        e.priority, e.\`group\`, e.concurrency_key, e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent,
-       COALESCE(e.root, e.id) AS root, e.trace_context, COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
+       COALESCE(e.root, e.id) AS root, e.trace_context, e.schedule, e.scheduled_at,
+       COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
   FROM makegood_execution e
   LEFT JOIN makegood_progress g ON g.execution_id = e.id`;
 
@@ -40,8 +41,18 @@ SELECT i.id, i.execution_id, i.code, i.step, i.error, i.opened_at, i.closed_at F
 
 type List = Parameters<ReadStore["list"]>[0];
 
-/** Walks the primary key down from `after`, or index search_attribute_value or execution_child where that is asked for. */
-function listStatement({ namespace, job, key, statuses: wanted, parent, attribute, after, limit }: List): Statement {
+/** Walks the primary key down from `after`, or index search_attribute_value, execution_child or execution_schedule where that is asked for. */
+function listStatement({
+  namespace,
+  job,
+  key,
+  statuses: wanted,
+  parent,
+  schedule,
+  attribute,
+  after,
+  limit,
+}: List): Statement {
   const when = (value: string | undefined, sql: string, of: (given: string) => Buffer = bytesOf) =>
     value === undefined ? [] : [{ sql, parameters: [of(value)] }];
   const conditions = [
@@ -49,6 +60,7 @@ function listStatement({ namespace, job, key, statuses: wanted, parent, attribut
     ...when(job, "e.job = ?"),
     ...when(key, "e.`key` = ?"),
     ...when(parent, "e.parent = ?", idBytes),
+    ...when(schedule, "e.schedule = ?", idBytes),
     ...when(after, "e.id < ?", idBytes),
     ...(wanted === undefined
       ? []
@@ -117,7 +129,7 @@ export function readStore(connections: Connections): ReadStore {
     },
 
     async list(request) {
-      if ([request.parent, request.after].some((id) => id !== undefined && !isUuid(id))) return [];
+      if ([request.parent, request.schedule, request.after].some((id) => id !== undefined && !isUuid(id))) return [];
       return (await connections.read(listStatement(request))).map(executionOf);
     },
 
@@ -165,6 +177,8 @@ const executionOf = (row: Row): ExecutionRow => ({
   parent: idOrNull(row.parent),
   root: idOf(row.root),
   traceContext: textOrNull(row.trace_context),
+  schedule: idOrNull(row.schedule),
+  scheduledAt: intOrNull(row.scheduled_at),
   undoneCount: int(row.undone_count),
   progress:
     row.fraction === null
@@ -185,7 +199,7 @@ const outcomeOf = (row: Row) => ({
   incidentId: idOrNull(row.incident_id),
 });
 
-const auditOf = (row: Row): AuditRow => ({
+export const auditOf = (row: Row): AuditRow => ({
   executionId: idOf(row.execution_id),
   verb: text(row.verb),
   actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },

@@ -209,6 +209,8 @@ export const executionColumns: readonly (readonly [
   ["trace_context", ({ traceContext }) => bytesOfNullable(traceContext)],
   ["actor", ({ actor }) => bytesOf(actorName(actor))],
   ["input", ({ input }) => input],
+  ["schedule", ({ scheduled }) => idBytesOrNull(scheduled?.schedule ?? null)],
+  ["scheduled_at", ({ scheduled }) => scheduled?.at ?? null],
 ];
 
 function insertSql(execution: NewExecution, born: Born): Statement {

@@ -11,9 +11,19 @@
 import { phases } from "../../core/execution.ts";
 import type { Row } from "../../core/script.ts";
 import type { NewExecution, StartOutcome, Write } from "../../core/store.ts";
-import { actorName } from "./cancel.ts";
 import { arraysOf, type Column, unnested } from "./columns.ts";
 import { phaseBitSql, phaseBits, ruleOf } from "./fence.ts";
+import {
+  attributeColumns,
+  attributesOf,
+  keyedSql,
+  ownerOf,
+  type StartShape,
+  shapeOfStarts,
+  startColumnsOf,
+  startedSql,
+  taggedSql,
+} from "./start-rows.ts";
 import { int, plainList, uuidArray } from "./values.ts";
 import { moveColumns, moveSql, recordColumns, recordsOf } from "./write-rows.ts";
 
@@ -28,47 +38,6 @@ export function isPlainWrite({ attempts, takes, children, progress, transition }
     (transition === undefined || (transition.name !== "park" && !transition.parent && transition.holdsSlot !== true))
   );
 }
-
-// ── Starts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const startColumns: readonly Column<NewExecution>[] = [
-  ["id", "uuid", (start) => start.id],
-  ["namespace", "text", (start) => start.namespace],
-  ["job", "text", (start) => start.job],
-  ["version", "integer", (start) => start.version],
-  ["priority", "integer", (start) => start.priority],
-  ['"group"', "text", (start) => start.group],
-  ["delay_ms", "bigint", (start) => start.delayMs],
-  ["timeout_ms", "bigint", (start) => start.timeoutMs],
-  ["retain_ms", "bigint", (start) => start.retainMs],
-  ["parent", "uuid", (start) => start.parent],
-  ["root", "uuid", (start) => (start.root === start.id ? null : start.root)],
-  ["trace_context", "text", (start) => start.traceContext],
-  ["actor", "text", (start) => actorName(start.actor)],
-  ["input", "bytea", (start) => start.input],
-];
-const keyColumns: readonly Column<NewExecution>[] = [
-  ["key", "text", (start) => start.key],
-  ["fingerprint", "text", (start) => start.fingerprint],
-  ["key_retain_ms", "bigint", (start) => start.keyRetainMs],
-];
-const ownerColumns: readonly Column<NewExecution>[] = [["worker", "uuid", (start) => ownerOf(start)]];
-
-const ownerOf = (start: NewExecution): string | null => (start.delayMs > 0 ? null : start.claimFor);
-
-interface Attribute {
-  readonly start: NewExecution;
-  readonly name: string;
-  readonly value: string;
-}
-const attributeColumns: readonly Column<Attribute>[] = [
-  ["execution_id", "uuid", ({ start }) => start.id],
-  ["namespace", "text", ({ start }) => start.namespace],
-  ["name", "text", ({ name }) => name],
-  ["value", "text", ({ value }) => value],
-];
-const attributesOf = (start: NewExecution): readonly Attribute[] =>
-  Object.entries(start.attributes).map(([name, value]) => ({ start, name, value }));
 
 // ── Writes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,23 +59,15 @@ function seenInbox(write: Write): number | null {
 
 // ── The statement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Which parts a flush needs. `owners`: starts that want to be born running; `inboxes`: writes that must have read theirs. */
-interface Shape {
+/** Which parts a flush needs. `inboxes`: writes that must have read theirs. */
+interface Shape extends StartShape {
   readonly starts: boolean;
-  readonly keys: boolean;
-  readonly owners: boolean;
-  readonly attributes: boolean;
   readonly writes: boolean;
   readonly inboxes: boolean;
   readonly records: boolean;
   readonly moves: boolean;
 }
 
-const startColumnsOf = ({ keys, owners }: Shape): readonly Column<NewExecution>[] => [
-  ...startColumns,
-  ...(keys ? keyColumns : []),
-  ...(owners ? ownerColumns : []),
-];
 const guardColumnsOf = ({ inboxes }: Shape): readonly Column<Write>[] => [
   ...guardColumns,
   ...(inboxes ? inboxColumns : []),
@@ -119,9 +80,7 @@ export function flushStatement(starts: readonly NewExecution[], writes: readonly
   const moves = writes.filter((write) => write.transition !== undefined);
   const shape: Shape = {
     starts: starts.length > 0,
-    keys: starts.some((start) => start.key !== null),
-    owners: workers.length > 0,
-    attributes: attributes.length > 0,
+    ...shapeOfStarts(starts),
     writes: writes.length > 0,
     inboxes: writes.some((write) => seenInbox(write) !== null),
     records: records.length > 0,
@@ -182,32 +141,6 @@ function sqlOf(shape: Shape): string {
 
 const liveSql = (parameter: number): string => `live AS MATERIALIZED (
   SELECT w.id FROM clock c, makegood.worker w WHERE w.id = ANY($${parameter}::uuid[]) AND w.lease_until > c.now)`;
-
-/** In order of key, so that two flushes wait for each other in one direction. */
-const keyedSql = `keyed AS (
-  INSERT INTO makegood.execution_key (namespace, job, key, execution_id, fingerprint, retain_ms)
-  SELECT s.namespace, s.job, s.key, s.id, s.fingerprint, s.key_retain_ms FROM start s WHERE s.key IS NOT NULL
-   ORDER BY s.namespace, s.job, s.key
-  ON CONFLICT (namespace, job, key) DO NOTHING
-  RETURNING execution_id)`;
-
-const startedSql = ({ keys, owners, attributes }: Shape): string => `started AS (
-  INSERT INTO makegood.execution (id, namespace, job, version, key, status, token, worker, wake_at, priority, "group", parent,
-    created_at, deadline_at, retain_ms, root, trace_context, actor, input)
-  SELECT s.id, s.namespace, s.job, s.version, ${keys ? "s.key" : "NULL"},
-         CASE WHEN s.delay_ms > 0 THEN 'waiting' WHEN s.is_claimed THEN 'running' ELSE 'ready' END,
-         CASE WHEN s.is_claimed THEN 1 ELSE 0 END, ${owners ? "CASE WHEN s.is_claimed THEN s.worker END" : "NULL"},
-         CASE WHEN NOT s.is_claimed THEN c.now + s.delay_ms END, s.priority, s."group", s.parent,
-         c.now, c.now + s.delay_ms + s.timeout_ms, s.retain_ms, s.root, s.trace_context, s.actor, s.input
-    FROM clock c,
-         (SELECT s.*, ${owners ? "(s.worker IN (SELECT l.id FROM live l)) IS TRUE" : "false"} AS is_claimed FROM start s OFFSET 0) s
-   WHERE ${keys ? "s.key IS NULL OR s.id IN (SELECT k.execution_id FROM keyed k)" : "true"}
-  ${keys || attributes ? "RETURNING id" : ""})`;
-
-const taggedSql = (attributes: string): string => `tagged AS (
-  INSERT INTO makegood.search_attribute (execution_id, namespace, name, value)
-  SELECT a.execution_id, a.namespace, a.name, a.value FROM (${attributes}) a
-   WHERE (a.execution_id IN (SELECT s.id FROM started s)) IS TRUE)`;
 
 /** The fence in full; locked until commit, so that no take-over slips in between (F1); busy rows are passed over (F6). */
 const passedSql = ({ inboxes }: Shape, ids: number, guards: string): string => `passed AS MATERIALIZED (

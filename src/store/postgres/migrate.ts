@@ -7,6 +7,7 @@ import { CatalogError } from "../../core/errors.ts";
 import type { Script } from "../../core/script.ts";
 import type { Connections, Patience } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
 import { int, text } from "./values.ts";
 
@@ -18,6 +19,7 @@ interface Migration {
 }
 const migrations: readonly Migration[] = [
   { name: initial.name, sql: initial.sql, oldestCode: 1 },
+  { name: schedules.name, sql: schedules.sql, oldestCode: 1 },
   { name: executors.name, sql: executors.sql, oldestCode: 1 },
 ];
 const codeVersion = migrations.length;

@@ -12,6 +12,7 @@ import { checkSchema, migrate } from "./migrate.ts";
 import { Notices } from "./notify.ts";
 import { ownTransactions } from "./own.ts";
 import { readStore } from "./reads.ts";
+import { scheduleStore } from "./schedules.ts";
 import { checkSuitability } from "./suitability.ts";
 import { workerStore } from "./workers.ts";
 
@@ -33,13 +34,15 @@ const defaultLockTimeoutMs = 2_000;
 const flushLanes = 2;
 /** A claim beside them neither waits for a flush nor holds one up. */
 const claimLanes = 1;
+/** Opened when a scheduler runs. */
+const scheduleLanes = 1;
 
 /**
  * A store in schema `makegood` of the pool's database. PostgreSQL 14 or later (15 was tried), sessions of its own: no pooler
  * in transaction mode.
  *
- * The store borrows three connections for as long as it is open, one more while it listens, and others for a moment; give the
- * pool six or more. Close the store before the pool. Connections that the store keeps have settings of their own and are
+ * The store borrows four connections for as long as it is open, one more while it listens, and others for a moment; give the
+ * pool seven or more. Close the store before the pool. Connections that the store keeps have settings of their own and are
  * destroyed, not given back; on the others it changes settings only within its own transactions. Set the pool's
  * `connectionTimeoutMillis` and `keepAlive`: pg waits for ever by default, and only the store's own work has a deadline.
  */
@@ -47,7 +50,7 @@ export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
   if (typeof pool?.connect !== "function" || typeof pool.on !== "function")
     throw new OptionError("pool", `pool: expected a Pool of the package pg, found ${describeValue(pool)}`);
   const { isAutomatic, log, ...limits } = resolveOptions(options);
-  const connections = new Connections(pool, { ...limits, log, laneCount: flushLanes + claimLanes });
+  const connections = new Connections(pool, { ...limits, log, laneCount: flushLanes + claimLanes + scheduleLanes });
   const notices = new Notices(connections, log);
   let identity: string | undefined;
   return {
@@ -57,6 +60,7 @@ export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
     commands: commandStore(connections),
     executors: executorStore(connections),
     reads: readStore(connections),
+    schedules: scheduleStore(connections),
     own: ownTransactions(() => identity),
     flushLanes,
     async open() {

@@ -11,7 +11,8 @@ import { bytesOrNull, int, intOrNull, text, textArray, textOrNull } from "./valu
 const executionSql = `
 SELECT e.id::text AS id, e.namespace, e.job, e.version, e.key, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker::text AS worker,
        e.priority, e."group", e.concurrency_key, e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent::text AS parent,
-       COALESCE(e.root, e.id)::text AS root, e.trace_context, COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
+       COALESCE(e.root, e.id)::text AS root, e.trace_context, e.schedule::text AS schedule, e.scheduled_at,
+       COALESCE(e.undone_count, 0) AS undone_count, g.fraction, g.note
   FROM makegood.execution e
   LEFT JOIN makegood.progress g ON g.execution_id = e.id`;
 
@@ -23,7 +24,8 @@ SELECT e.id::text AS id, e.status, e.phase, e.reason, COALESCE(e.undone_count, 0
        SELECT i.id FROM makegood.incident i WHERE i.execution_id = e.id AND i.closed_at IS NULL ORDER BY i.opened_at DESC LIMIT 1) i ON true
  WHERE e.id = ANY($1::uuid[])`;
 
-// Walks the primary key down from `after`, or index search_attribute_value or execution_child where that is asked for.
+// Walks the primary key down from `after`, or index search_attribute_value, execution_child or execution_schedule where that
+// is asked for.
 const listSql = `${executionSql}
  WHERE e.namespace = $1::text
    AND ($2::text IS NULL OR e.job = $2::text)
@@ -33,6 +35,7 @@ const listSql = `${executionSql}
    AND ($6::text IS NULL OR e.id IN (
        SELECT a.execution_id FROM makegood.search_attribute a WHERE a.namespace = $1::text AND a.name = $6::text AND a.value = $7::text))
    AND ($8::uuid IS NULL OR e.id < $8::uuid)
+   AND ($10::uuid IS NULL OR e.schedule = $10::uuid)
  ORDER BY e.id DESC
  LIMIT $9::integer`;
 
@@ -93,8 +96,8 @@ export function readStore(connections: Connections): ReadStore {
       return { journal, attempts, signals, audit: audit.map(auditOf), incidents: incidents.map(incidentOf) };
     },
 
-    async list({ namespace, job, key, statuses: wanted, parent, attribute, after, limit }) {
-      if ([parent, after].some((id) => id !== undefined && !isUuid(id))) return [];
+    async list({ namespace, job, key, statuses: wanted, parent, schedule, attribute, after, limit }) {
+      if ([parent, schedule, after].some((id) => id !== undefined && !isUuid(id))) return [];
       const [name = null, value = null] = attribute ?? [];
       const wantedList = wanted === undefined ? null : textArray(wanted);
       const rows = await read(
@@ -108,6 +111,7 @@ export function readStore(connections: Connections): ReadStore {
         value,
         after ?? null,
         limit,
+        schedule ?? null,
       );
       return rows.map(executionOf);
     },
@@ -156,6 +160,8 @@ const executionOf = (row: Row): ExecutionRow => ({
   parent: textOrNull(row.parent),
   root: text(row.root),
   traceContext: textOrNull(row.trace_context),
+  schedule: textOrNull(row.schedule),
+  scheduledAt: intOrNull(row.scheduled_at),
   undoneCount: int(row.undone_count),
   progress: row.fraction === null ? null : { fraction: Number(row.fraction), note: textOrNull(row.note) },
 });
@@ -170,7 +176,7 @@ const outcomeOf = (row: Row) => ({
   incidentId: textOrNull(row.incident_id),
 });
 
-const auditOf = (row: Row): AuditRow => ({
+export const auditOf = (row: Row): AuditRow => ({
   executionId: text(row.execution_id),
   verb: text(row.verb),
   actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },

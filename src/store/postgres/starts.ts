@@ -108,13 +108,13 @@ owner AS MATERIALIZED (
 born AS (
   INSERT INTO makegood.execution (id, namespace, job, version, key, round, status, token, worker, wake_at, priority, "group",
     concurrency_key, blocking, slot, parent, created_at, deadline_at, ended_at, retain_ms, prune_at,
-    input, root, trace_context, actor)
+    input, root, trace_context, actor, schedule, scheduled_at)
   SELECT $1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::integer,
          CASE WHEN o.id IS NULL THEN $7::text ELSE 'running' END, CASE WHEN o.id IS NULL THEN 0 ELSE 1 END, o.id,
          CASE WHEN o.id IS NULL THEN clock.now + $8::bigint END, $9::smallint, $10::text, $11::text, $12::text, $13::text, $14::uuid,
          clock.now, clock.now + $15::bigint + $16::bigint,
          CASE WHEN $7::text = 'discarded' THEN clock.now END, $17::bigint, CASE WHEN $7::text = 'discarded' THEN clock.now + $17::bigint END,
-         $18::bytea, NULLIF($19::uuid, $1::uuid), $20::text, $22::text
+         $18::bytea, NULLIF($19::uuid, $1::uuid), $20::text, $22::text, $24::uuid, $25::bigint
     FROM clock LEFT JOIN owner o ON true
   ON CONFLICT (id) DO NOTHING
   RETURNING id, status, token, created_at, deadline_at),
@@ -145,6 +145,7 @@ function* insert(
       ...[delayMs, execution.timeoutMs, execution.retainMs],
       ...[execution.input, execution.root, execution.traceContext],
       ...[worker, actorName(execution.actor), JSON.stringify(execution.attributes)],
+      ...[execution.scheduled?.schedule ?? null, execution.scheduled?.at ?? null],
     ],
   };
   if (row === undefined) return undefined;

@@ -23,9 +23,9 @@ async function opening(url: string, pool: pg.PoolConfig = {}, options: PostgresO
 describeWithPostgres("suitability", (database) => {
   it("a pool too small to share is refused", async () => {
     expect(await opening(database.url, { max: 5 })).toMatch(
-      /^STORE_UNSUITABLE: Expected a pool of at least 6 connections, found max: 5/,
+      /^STORE_UNSUITABLE: Expected a pool of at least 7 connections, found max: 5/,
     );
-    expect(await opening(database.url, { max: 6 })).toBe("open");
+    expect(await opening(database.url, { max: 7 })).toBe("open");
   });
 
   it.each([

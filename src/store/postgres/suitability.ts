@@ -6,8 +6,8 @@ import { int, text } from "./values.ts";
 /** 14: `id <> ALL` by hash, several unnest side by side, and what is still maintained. Tried: 15. */
 const oldestServer = 140_000;
 
-/** Two lanes for flushes, one for claims, a listener, and two for everything else. */
-const leastConnections = 6;
+/** Two lanes for flushes, one for claims, one for schedules, a listener, and two for everything else. */
+const leastConnections = 7;
 
 /** Throws STORE_UNSUITABLE. Returns what is merely unwise. */
 export async function checkSuitability(

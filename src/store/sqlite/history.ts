@@ -24,7 +24,7 @@ export function readHistory(sql: Sql, id: Uint8Array): Awaited<ReturnType<ReadSt
   };
 }
 
-function toAudit(row: Row): AuditRow {
+export function toAudit(row: Row): AuditRow {
   return {
     executionId: idFromBytes(row["execution_id"]),
     verb: row["verb"] as string,

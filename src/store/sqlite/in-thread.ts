@@ -9,6 +9,7 @@ import { migrate } from "./migrate.ts";
 import { createMoments } from "./moment.ts";
 import { ownTransactions, readIdentity } from "./own.ts";
 import { readStore } from "./reads.ts";
+import { scheduleStore } from "./schedules.ts";
 import { workerStore } from "./workers.ts";
 
 export interface InThreadSettings {
@@ -35,6 +36,7 @@ export function inThread(settings: InThreadSettings): Store {
     commands: commandStore(connection),
     executors: executorStore(connection),
     reads: readStore(connection),
+    schedules: scheduleStore(connection),
     own: ownTransactions(() => identity, moments),
     flushLanes: 1,
     async open() {

@@ -3,6 +3,7 @@
 import { CatalogError } from "../../core/errors.ts";
 import type { Connection, Sql } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
 
 interface Migration {
@@ -16,7 +17,8 @@ interface Migration {
 
 const migrations: readonly Migration[] = [
   { number: 1, name: initial.name, sql: initial.sql, oldestCode: 1 },
-  { number: 2, name: executors.name, sql: executors.sql, oldestCode: 1 },
+  { number: 2, name: schedules.name, sql: schedules.sql, oldestCode: 1 },
+  { number: 3, name: executors.name, sql: executors.sql, oldestCode: 1 },
 ];
 export const schemaVersion: number = migrations.length;
 

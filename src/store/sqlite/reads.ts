@@ -47,7 +47,7 @@ export function readStore(connection: Connection): ReadStore {
 
 const selectExecution = `
 SELECT e.id, e.namespace, e.job, e.version, e.key, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker, e.priority, e."group", e.concurrency_key,
-       e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent, p.root, p.trace_context, coalesce(o.undone_count, 0) AS undone_count, g.fraction, g.note
+       e.wake_at, e.created_at, e.ended_at, e.deadline_at, e.parent, p.root, p.trace_context, e.schedule, e.scheduled_at, coalesce(o.undone_count, 0) AS undone_count, g.fraction, g.note
   FROM makegood_execution AS e
   JOIN makegood_payload AS p ON p.execution_id = e.id
   LEFT JOIN makegood_outcome AS o ON o.execution_id = e.id
@@ -71,10 +71,13 @@ const listAll = `${selectExecution}
 // Served by execution_child.
 const listChildren = `${selectExecution}
  WHERE e.parent = ? AND e.id < ?${narrowed}${newestFirst}`;
+// Served by execution_schedule, backwards.
+const listOfSchedule = `${selectExecution}
+ WHERE e.schedule = ? AND e.id < ? AND (? IS NULL OR e.parent = ?)${narrowed}${newestFirst}`;
 // Served by search_attribute_value, backwards, and the primary key.
 const listByAttribute = `${selectExecution}
   JOIN makegood_search_attribute AS a ON a.execution_id = e.id
- WHERE a.namespace = ? AND a.name = ? AND a.value = ? AND a.execution_id < ? AND (? IS NULL OR e.parent = ?)${narrowed}
+ WHERE a.namespace = ? AND a.name = ? AND a.value = ? AND a.execution_id < ? AND (? IS NULL OR e.parent = ?) AND (? IS NULL OR e.schedule = ?)${narrowed}
  ORDER BY a.execution_id DESC
  LIMIT ?`;
 
@@ -82,15 +85,17 @@ const afterAll = new Uint8Array(16).fill(0xff);
 
 function list(
   sql: Sql,
-  { namespace, job, key, statuses: wanted, parent, attribute, after, limit }: ListRequest,
+  { namespace, job, key, statuses: wanted, parent, schedule, attribute, after, limit }: ListRequest,
 ): readonly Row[] {
   const [ofJob, ofKey] = [job ?? null, key ?? null];
   const among = wanted === undefined ? null : JSON.stringify(wanted);
   const last = after === undefined ? afterAll : idToBytes(after);
   const under = bytesOrNull(parent ?? null);
+  const of = bytesOrNull(schedule ?? null);
   const narrowing: Values = [namespace, ofJob, ofJob, ofKey, ofKey, among, among, limit];
   if (attribute !== undefined)
-    return sql.rows(listByAttribute, [namespace, ...attribute, last, under, under, ...narrowing]);
+    return sql.rows(listByAttribute, [namespace, ...attribute, last, under, under, of, of, ...narrowing]);
+  if (of !== null) return sql.rows(listOfSchedule, [of, last, under, under, ...narrowing]);
   if (under !== null) return sql.rows(listChildren, [under, last, ...narrowing]);
   return sql.rows(listAll, [last, ...narrowing]);
 }
@@ -119,6 +124,8 @@ function toExecution(row: Row): ExecutionRow {
     parent: idOrNull(row["parent"]),
     root: idFromBytes(row["root"]),
     traceContext: row["trace_context"] as string | null,
+    schedule: idOrNull(row["schedule"]),
+    scheduledAt: row["scheduled_at"] as number | null,
     undoneCount: row["undone_count"] as number,
     progress:
       row["fraction"] === null ? null : { fraction: row["fraction"] as number, note: row["note"] as string | null },

@@ -53,8 +53,8 @@ export function* startScript(execution: NewExecution, worker: Uint8Array | null,
 const insertExecution = `
 INSERT INTO makegood_execution (
   id, namespace, job, version, key, round, status, token, worker, wake_at, priority,
-  "group", concurrency_key, blocking, slot, parent, created_at, deadline_at, ended_at, retain_ms, prune_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  "group", concurrency_key, blocking, slot, parent, created_at, deadline_at, ended_at, retain_ms, prune_at, schedule, scheduled_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const insertIfNew = `${insertExecution}
     ON CONFLICT (id) DO NOTHING`;
 const insertPayload = `
@@ -94,6 +94,8 @@ function executionRow(
     isOver ? now : null,
     execution.retainMs,
     isOver ? now + execution.retainMs : null,
+    bytesOrNull(execution.scheduled?.schedule ?? null),
+    execution.scheduled?.at ?? null,
   ];
 }
 

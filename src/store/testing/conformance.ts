@@ -16,6 +16,7 @@ import { testOwnTransactions } from "./own.ts";
 import { testOwnership } from "./ownership.ts";
 import { testReads } from "./reads.ts";
 import { testRetention } from "./retention.ts";
+import { testSchedules } from "./schedules.ts";
 import { testSchema } from "./schema.ts";
 import { testSettling } from "./settle.ts";
 import { testSignals } from "./signals.ts";
@@ -50,6 +51,7 @@ export function testStore(name: string, setup: StoreSetup): void {
     describe("terminal rows", () => testTerminalRows(suite));
     describe("retention", () => testRetention(suite));
     describe("reads", () => testReads(suite));
+    describe("schedules", () => testSchedules(suite));
     describe("executors and their runs", () => testExecutors(suite));
     describe("own transactions", () => testOwnTransactions(suite));
     describe("schema and announcements", () => testSchema(suite));

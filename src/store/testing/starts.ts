@@ -44,6 +44,8 @@ export function testStarts(suite: Suite): void {
       parent: parent.id,
       root: parent.id,
       traceContext: "00-aa-bb-01",
+      schedule: null,
+      scheduledAt: null,
       undoneCount: 0,
       progress: null,
     });

@@ -1,5 +1,7 @@
 // What is said between a threaded store and its thread.
+
 import type { ExecutorStore } from "../../../core/executors.ts";
+import type { ScheduleStore } from "../../../core/schedule-store.ts";
 import type { CommandStore, ExecutionStore, ReadStore, WorkerStore } from "../../../core/store.ts";
 import type { SentError } from "./sent-error.ts";
 import type { PackedCommit } from "./wire.ts";
@@ -12,6 +14,7 @@ interface Rooms {
   readonly workers: WorkerStore;
   readonly commands: CommandStore;
   readonly reads: ReadStore;
+  readonly schedules: ScheduleStore;
   readonly executors: ExecutorStore;
 }
 export type Room = keyof Rooms;
@@ -53,6 +56,20 @@ export const effects: { readonly [R in Room]: Readonly<Record<keyof Rooms[R], Ef
     list: "read",
     openIncidents: "read",
     countByStatus: "read",
+  },
+  schedules: {
+    now: "read",
+    put: "write",
+    edit: "write",
+    remove: "write",
+    find: "read",
+    findByName: "read",
+    list: "read",
+    audit: "read",
+    unserved: "read",
+    due: "read",
+    ended: "read",
+    fire: "write",
   },
   executors: {
     register: "write",

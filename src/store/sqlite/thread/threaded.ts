@@ -26,6 +26,7 @@ export function threaded(
     workers: roomOf(thread, "workers"),
     commands: roomOf(thread, "commands"),
     reads: roomOf(thread, "reads"),
+    schedules: roomOf(thread, "schedules"),
     executors: roomOf(thread, "executors"),
     own: own(() => identity),
     flushLanes: 2,

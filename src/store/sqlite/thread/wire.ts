@@ -60,10 +60,11 @@ function packStart(packer: Packer, start: NewExecution): void {
   packer.put(start.attributes);
   packer.put(start.actor);
   packer.put(start.claimFor);
+  packer.put(start.scheduled);
 }
 
 function unpackStart(unpacker: Unpacker): NewExecution {
-  return {
+  const start: NewExecution = {
     id: unpacker.next(),
     namespace: unpacker.next(),
     job: unpacker.next(),
@@ -87,6 +88,8 @@ function unpackStart(unpacker: Unpacker): NewExecution {
     actor: unpacker.next(),
     claimFor: unpacker.next(),
   };
+  const scheduled = unpacker.next<NewExecution["scheduled"]>();
+  return scheduled === undefined ? start : { ...start, scheduled };
 }
 
 // ── Writes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
