@@ -50,11 +50,11 @@ export type {
 export { fromXState, type ImportedMachine, type XStateConfig } from "./core/machine/xstate.ts";
 export {
   type Message,
+  type MessageTrigger,
   type OnMessageOptions,
   onMessage,
   type PublishOptions,
   type Topic,
-  type Trigger,
   topic,
 } from "./core/message.ts";
 export type {
@@ -66,12 +66,25 @@ export type {
 } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
+export { at, cron, every, type Fire, type TimeTrigger } from "./core/schedule/trigger.ts";
 export type { Schema } from "./core/schema.ts";
 export type { ExecutionRow, Store } from "./core/store.ts";
+export type { Trigger } from "./core/trigger.ts";
 export type { App } from "./engine/app.ts";
 export type { CommandOptions, SignalOptions, StepVerdict, Verdict } from "./engine/commands.ts";
 export type { MessageAddress, Messages, ShownMessage } from "./engine/messages.ts";
 export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/reader.ts";
+export type { CallOptions } from "./engine/remote-call.ts";
+export type {
+  AddOptions,
+  Backfilled,
+  EditOptions,
+  ListSchedules,
+  RunOnceOptions,
+  ScheduleState,
+  ShownSchedule,
+} from "./engine/schedules.ts";
+export type { LogLine, ShownExecution } from "./engine/shown-executions.ts";
 export type { IfExists, StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";

@@ -10,20 +10,24 @@ import { type Limits, resolveLimits } from "./core/limits.ts";
 import { checkInteger, checkOptions } from "./core/options.ts";
 import type { MessageConsumers, MessageRelays } from "./core/outbox.ts";
 import type { Participant, ParticipantPort } from "./core/participant.ts";
-import type { Clock, Log, Random } from "./core/ports.ts";
+import type { Clock, Log, Random, Tasks } from "./core/ports.ts";
+import { schedulesChanged } from "./core/schedule-store.ts";
 import type { Script } from "./core/script.ts";
 import type { Store } from "./core/store.ts";
 import { createAfterTurn } from "./engine/after-turn.ts";
 import { App } from "./engine/app.ts";
 import { Engagements } from "./engine/engagements.ts";
 import type { Env } from "./engine/env.ts";
+import { declaredIn, executionOf } from "./engine/fire-starts.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
+import type { Companion, Session } from "./engine/session.ts";
 import { Worker } from "./engine/worker.ts";
 import { Relay } from "./messaging/relay.ts";
 import { createRelays } from "./messaging/relays.ts";
 import { pruneBarrier } from "./participant/barrier/prune.ts";
 import { pruneRecords } from "./participant/record/prune.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
 import { createSystemRandom, createTasks, defaultLog, sha256, systemClock } from "./system.ts";
 
 export interface AppOptions {
@@ -43,6 +47,8 @@ export interface AppOptions {
   readonly concurrency?: number;
   /** How long others wait before they take over executions and messages from a silent process. Default 30 s, min 1 s. */
   readonly lease?: Duration;
+  /** Whether this process fires schedules while it runs. Any number of processes may. Default true. */
+  readonly scheduler?: boolean;
   /** Longest pause between looks for work that nobody announced. Default 1 s, min 10 ms. */
   readonly poll?: Duration;
   /** Rests longer than this are spent in the store, not in memory. Default 5 s. */
@@ -70,6 +76,7 @@ const optionKeys: readonly (keyof AppOptions)[] = [
   "participants",
   "concurrency",
   "lease",
+  "scheduler",
   "poll",
   "suspendAfter",
   "maxCrashes",
@@ -149,7 +156,57 @@ export function makegood(options: AppOptions): App {
       }),
       createTasks(log),
     );
-  return new App(env, worker, participants, makeRelays);
+  const firesSchedules = options.scheduler ?? true;
+  if (typeof firesSchedules !== "boolean")
+    throw new OptionError("scheduler", `scheduler: expected true or false, found ${JSON.stringify(firesSchedules)}`);
+  const makeScheduler = (session: Session, reconcile: () => Promise<void>): Companion =>
+    createCenter({ session, reconcile, tasks: createTasks(log), pollMs, firesSchedules });
+  return new App(env, worker, participants, makeRelays, makeScheduler);
+}
+
+interface CenterOptions {
+  readonly session: Session;
+  readonly reconcile: () => Promise<void>;
+  readonly tasks: Tasks;
+  readonly pollMs: number;
+  readonly firesSchedules: boolean;
+}
+
+/** Brings the store in line with the code, then fires what is due. */
+function createCenter({ session, reconcile, tasks, pollMs, firesSchedules }: CenterOptions): Companion {
+  const { env } = session;
+  const { namespace, clock, random, log } = env;
+  const scheduler = new Scheduler({
+    ...{ namespace, clock, random, log, pollMs, store: env.store.schedules },
+    names: () => declaredIn(env).map(({ name }) => name),
+    startOf: (fire) => executionOf(env, fire),
+    announce: () => session.announce(),
+  });
+  let stopListening: (() => void) | undefined;
+  let declaredCount = 0;
+  const bringInLine = (): Promise<void> => {
+    declaredCount = declaredIn(env).length;
+    return reconcile();
+  };
+  return {
+    async start() {
+      await bringInLine();
+      if (!firesSchedules) return;
+      stopListening = env.store.listen(namespace, (said) => {
+        if (said === schedulesChanged) scheduler.poke();
+      });
+      scheduler.start(tasks);
+    },
+    poke() {
+      // Jobs that were registered late may declare schedules.
+      if (declaredIn(env).length !== declaredCount) tasks.start("reconcile", bringInLine);
+      scheduler.poke();
+    },
+    async stop() {
+      stopListening?.();
+      await tasks.stop();
+    },
+  };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: participants of any transaction type

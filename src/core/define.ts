@@ -5,12 +5,12 @@ import { type Duration, toMs } from "./duration.ts";
 import { OptionError } from "./errors.ts";
 import type { AnyJob, Concurrency, Handler, Job, JobOptions, Signal } from "./job.ts";
 import { validateJobName } from "./keys.ts";
-import { checkTriggers, type Trigger } from "./message.ts";
 import { checkInteger, checkOptions } from "./options.ts";
 import { type Marks, parseMarks } from "./redact.ts";
 import { type ResolvedRetry, resolveRetry } from "./retry.ts";
 import { checkSchema, type Schema } from "./schema.ts";
 import { type BlockingStrategy, blockingStrategies } from "./store.ts";
+import { checkTriggers, type Trigger } from "./trigger.ts";
 
 const dayMs = 86_400_000;
 const maxVersion = 2 ** 31 - 1;

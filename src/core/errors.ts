@@ -36,6 +36,9 @@ export const errorCatalog = {
   EXECUTION_UNKNOWN: refusal("There is no execution of this id or key: it never existed, or retention removed it.", "Check id and namespace."),
   EXECUTION_STATE: refusal("The execution is in a state that does not allow this command.", "Read its state; the message says which states allow it."),
   SIGNAL_REFUSED: refusal("The execution has ended and takes no signals.", "Do not send it again."),
+  SCHEDULE_UNKNOWN: refusal("There is no schedule of this id or name.", "Check it, and the namespace; `makegood schedules list` shows all."),
+  SCHEDULE_EXISTS: refusal("Another schedule has this name.", "Edit that one, or choose another name."),
+  SCHEDULE_DECLARED: refusal("A job declares this schedule in code, so it cannot be changed or removed from outside.", "Change the job's `on`; pause and resume work from outside."),
   PARTICIPANT_NOT_MIGRATED: refusal("The participant's database lacks makegood's tables.", "Run `makegood migrate --participant`, or call `participant.migrate()`."),
   CALL_HEADERS_INVALID: refusal("The headers that say which step calls are missing, repeated or malformed.", "Send what `step.headers()` returned, unchanged; answer such a request with 400."),
   TRY_MISSING: refusal("A confirm arrived for a try that never ran here, or was canceled.", "Send the confirm to the service that answered the try; check that its barrier rows were not deleted."),
@@ -642,3 +645,11 @@ function guarded(scrub: (text: string) => string): (text: string) => string {
 function same(text: string): string {
   return text;
 }
+
+const passing: readonly string[] = [
+  "STORE_CONFLICT",
+  "STORE_UNAVAILABLE",
+  "STORE_OUTCOME_UNKNOWN",
+] satisfies ErrorCode[];
+/** Of the store: it passes by itself, and asking again is right. */
+export const isPassing = (error: unknown): boolean => isCodedError(error) && passing.includes(error.code);

@@ -2,12 +2,12 @@
 import type { Stored } from "./codec.ts";
 import type { Duration } from "./duration.ts";
 import type { StoredError } from "./errors.ts";
-import type { Trigger } from "./message.ts";
 import type { Awaitable, Participant } from "./participant.ts";
 import type { Log } from "./ports.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 import type { BlockingStrategy } from "./store.ts";
+import type { Trigger } from "./trigger.ts";
 
 // ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,7 +204,7 @@ export interface JobOptions<I, O> {
   /** To find executions by: name → value, both at most 255 bytes. */
   readonly attributes?: (input: NoInfer<O>) => Readonly<Record<string, string>>;
   readonly effect?: Effect;
-  /** What starts it without a call: `[onMessage(topic)]`. Each must supply the job's input. */
+  /** What starts it without a call: `[cron("0 30 2 * * ?")]`, `[onMessage(topic)]`. Each must supply the job's input. */
   readonly on?: readonly Trigger<NoInfer<I>>[];
 }
 

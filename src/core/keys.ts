@@ -57,6 +57,9 @@ export function messageKey(sha256: Sha256, message: { readonly topic: string; re
   return `mgm1${digest(sha256, ["mgm1", message.topic, message.id])}`;
 }
 
+/** The key of what a schedule starts for one of its times, in place of the job's own: `<schedule's id>@<epoch ms>`. */
+export const fireKey = (schedule: string, atMs: number): string => `${schedule}@${atMs}`;
+
 /**
  * The idempotency key that an execution record hands to services downstream: `mgr1` and 43 characters. The same for every
  * attempt of every owner. Hashed: `["mgr1",scope,key]`.

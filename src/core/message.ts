@@ -56,9 +56,6 @@ export interface MessageTrigger<I> {
   readonly input: ((message: Message<any>) => I) | null;
 }
 
-/** What starts a job without a call. It supplies the job's input, so it is typed by it. */
-export type Trigger<I> = MessageTrigger<I>;
-
 /**
  * Names a kind of message that participants publish and jobs subscribe to, with the type of its payload. Without a schema
  * there is no payload. Throws JOB_NAME_INVALID, OPTION_INVALID.
@@ -78,10 +75,10 @@ export interface OnMessageOptions<I, J> {
  * For a job's `on`: starts it once for each message of the topic. Without `input` the payload is the job's input. A job
  * without a key of its own gets one made of topic and message id; with one, two messages of the same key are one execution.
  */
-export function onMessage<I, O>(of: Topic<I, O>): Trigger<I>;
-export function onMessage<I, O, J>(of: Topic<I, O>, options: OnMessageOptions<I, J>): Trigger<J>;
+export function onMessage<I, O>(of: Topic<I, O>): MessageTrigger<I>;
+export function onMessage<I, O, J>(of: Topic<I, O>, options: OnMessageOptions<I, J>): MessageTrigger<J>;
 // biome-ignore lint/suspicious/noExplicitAny: the overloads say which
-export function onMessage(of: AnyTopic, options?: OnMessageOptions<any, unknown>): Trigger<unknown> {
+export function onMessage(of: AnyTopic, options?: OnMessageOptions<any, unknown>): MessageTrigger<unknown> {
   checkTopic(of, "onMessage");
   if (options !== undefined) checkOptions(options, ["input"], "onMessage");
   const input = options?.input;
@@ -97,21 +94,4 @@ export function onMessage(of: AnyTopic, options?: OnMessageOptions<any, unknown>
 export function checkTopic(of: unknown, where: string): asserts of is AnyTopic {
   if (typeof of === "object" && of !== null && Reflect.get(of, "kind") === "topic") return;
   throw new OptionError(where, `${where}: expected a topic made with topic(name, schema), found ${describeValue(of)}`);
-}
-
-/** A job's `on`, checked: each topic once, so that a message starts the job once. Throws OPTION_INVALID. */
-export function checkTriggers(on: unknown, where: string): readonly Trigger<unknown>[] {
-  if (on === undefined) return [];
-  if (!Array.isArray(on))
-    throw new OptionError(where, `${where}: expected a list of triggers, found ${describeValue(on)}`);
-  const topics = on.map((trigger: unknown) => topicOf(trigger, where));
-  const twice = topics.find((name, at) => topics.indexOf(name) !== at);
-  if (twice === undefined) return on as readonly Trigger<unknown>[];
-  throw new OptionError(where, `${where}: expected each topic once, found ${JSON.stringify(twice)} twice`);
-}
-
-function topicOf(trigger: unknown, where: string): string {
-  const found: Partial<MessageTrigger<unknown>> = typeof trigger === "object" && trigger !== null ? trigger : {};
-  if (found.kind === "message" && found.topic?.kind === "topic") return found.topic.name;
-  throw new OptionError(where, `${where}: expected triggers such as onMessage(topic), found ${describeValue(trigger)}`);
 }

@@ -6,6 +6,7 @@ import type { AnyJob, Execution, Job, Signal, StepName } from "../core/job.ts";
 import { checkOptions } from "../core/options.ts";
 import type { MessageConsumers, MessageRelays } from "../core/outbox.ts";
 import type { Participant } from "../core/participant.ts";
+import { schedulesChanged } from "../core/schedule-store.ts";
 import type { Script } from "../core/script.ts";
 import { type CommandOptions, Commands, type SignalOptions, type StepVerdict, type Verdict } from "./commands.ts";
 import { Consumers } from "./consumers.ts";
@@ -13,7 +14,10 @@ import type { Env, JobLine } from "./env.ts";
 import { Handles } from "./handles.ts";
 import { Messages } from "./messages.ts";
 import { type History, type ListRequest, Reader, type ShownIncident, type ShownRow } from "./reader.ts";
-import { Session } from "./session.ts";
+import { Reconciler } from "./reconcile.ts";
+import { Schedules } from "./schedules.ts";
+import { type Companion, Session } from "./session.ts";
+import { type LogLine, type ShownExecution, ShownExecutions } from "./shown-executions.ts";
 import { Starter, type StartOptions } from "./starter.ts";
 import type { Worker } from "./worker.ts";
 
@@ -23,7 +27,11 @@ export class App {
   readonly #starter: Starter;
   readonly #reader: Reader;
   readonly #commands: Commands;
+  readonly #shown: ShownExecutions;
   readonly #participants: readonly Participant<unknown>[];
+
+  /** Schedules made by people and programs; those declared in code are among them. */
+  readonly schedules: Schedules;
 
   /** Messages in the outboxes of the participants named to `makegood()`. */
   readonly messages: Messages;
@@ -34,17 +42,26 @@ export class App {
     worker: Worker,
     participants: readonly Participant<unknown>[],
     makeRelays: (consumers: MessageConsumers) => MessageRelays,
+    makeScheduler: (session: Session, reconcile: () => Promise<void>) => Companion,
   ) {
     env.engagements.isHeld = (id) => worker.isHeld(id);
     this.#session = new Session(env, worker);
     this.#handles = new Handles(this.#session);
     this.#starter = new Starter(this.#session, this.#handles, (port) => participants.some((one) => one.port === port));
     this.#reader = new Reader(this.#session);
+    this.#shown = new ShownExecutions(this.#session, this.#reader);
     this.#commands = new Commands(this.#session, this.#starter, this.#reader);
     this.#participants = checkNames(participants);
     const consumers = new Consumers(this.#session, this.#starter);
     this.messages = new Messages(this.#session, this.#commands, consumers, this.#participants);
     this.#session.accompany(makeRelays(consumers));
+    const reconciler = new Reconciler(this.#session);
+    const scheduler = makeScheduler(this.#session, () => reconciler.run());
+    this.#session.accompany(scheduler);
+    this.schedules = new Schedules(this.#session, this.#handles, () => {
+      scheduler.poke();
+      env.store.announce(env.namespace, schedulesChanged);
+    });
   }
 
   // ── Jobs and work ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,6 +190,16 @@ export class App {
   /** Newest first. */
   list(request: ListRequest = {}): Promise<readonly ShownRow[]> {
     return this.#reader.list(request);
+  }
+
+  /** Newest first, one line each: with attempt, executor, times, and what it came to. */
+  executions(request: ListRequest = {}): Promise<readonly ShownExecution[]> {
+    return this.#shown.list(request);
+  }
+
+  /** What happened to an execution, and what its executors wrote, line by line. Throws EXECUTION_UNKNOWN. */
+  log(id: string): Promise<readonly LogLine[]> {
+    return this.#shown.log(id);
   }
 
   /** What happened, in order, for people: marked places are taken out; without the job's definition here no values are shown at all. */

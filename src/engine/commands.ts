@@ -147,7 +147,7 @@ export class Commands {
     const { job } = definition;
     return (await (row.key === null
       ? this.#starter.start(job, input, { actor })
-      : this.#starter.restart(job, input, row.key, actor))) as Execution<R>;
+      : this.#starter.restart(job, input, row, actor))) as Execution<R>;
   }
 
   /** A person states how one step of a parked execution ended; then `resume` it. The row bears the actor. */

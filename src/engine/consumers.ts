@@ -1,4 +1,5 @@
 // The engine, seen from the relay of messages: which jobs subscribe, how one is started for a message, and how it stands.
+import type { JobSettings } from "../core/define.ts";
 import { CatalogError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
 import { isTerminal, shownState } from "../core/execution.ts";
 import type { ExecutionId } from "../core/ids.ts";
@@ -39,7 +40,7 @@ export class Consumers implements MessageConsumers {
     return this.#env.registry
       .newest()
       .flatMap(({ job, settings }) =>
-        settings.triggers.map(({ topic }) => ({ topic: topic.name, subscriber: this.subscriberOf(job.name) })),
+        messageTriggers(settings).map(({ topic }) => ({ topic: topic.name, subscriber: this.subscriberOf(job.name) })),
       );
   }
 
@@ -76,7 +77,7 @@ export class Consumers implements MessageConsumers {
   #find(subscriber: string, topic: string): Consumer {
     for (const { job, settings } of this.#env.registry.newest()) {
       if (this.subscriberOf(job.name) !== subscriber) continue;
-      const trigger = settings.triggers.find((one) => one.topic.name === topic);
+      const trigger = messageTriggers(settings).find((one) => one.topic.name === topic);
       if (trigger !== undefined) return { job, trigger };
     }
     throw new CatalogError(
@@ -135,3 +136,6 @@ function blockedBy(executionId: ExecutionId, state: string, error: StoredError |
     new CatalogError("MESSAGE_BLOCKED", `execution ${executionId} is ${state}${why}`, { executionId, state }),
   );
 }
+
+const messageTriggers = ({ triggers }: JobSettings): readonly MessageTrigger<unknown>[] =>
+  triggers.filter((trigger) => trigger.kind === "message");

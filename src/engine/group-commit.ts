@@ -11,7 +11,7 @@
 //   STORE_UNAVAILABLE     nothing happened: repeated with back-off until the store is back or this is closed
 //   STORE_OUTCOME_UNKNOWN the same batch is repeated; starts and writes are idempotent
 //   anything else         the batch is split until the one bad element is alone; that one's caller gets the error
-import { CatalogError, isCodedError } from "../core/errors.ts";
+import { CatalogError, isPassing } from "../core/errors.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import type { ExecutionStore, NewExecution, StartOutcome, Write, WriteOutcome } from "../core/store.ts";
 import { ChurningMap } from "./churning-map.ts";
@@ -246,10 +246,6 @@ export class GroupCommit {
     for (const wake of waiting) wake();
   }
 }
-
-const passing: readonly string[] = ["STORE_CONFLICT", "STORE_UNAVAILABLE", "STORE_OUTCOME_UNKNOWN"];
-/** Whether repeating the same call is right. */
-export const isPassing = (error: unknown): boolean => isCodedError(error) && passing.includes(error.code);
 
 const closed = (): Error =>
   new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});

@@ -1,4 +1,4 @@
-import { isPassing } from "./group-commit.ts";
+import { isPassing } from "../core/errors.ts";
 import type { Run } from "./run.ts";
 
 const persistPauseMs = 50;

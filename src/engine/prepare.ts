@@ -21,6 +21,9 @@ export interface Preparation {
   readonly actor: Actor;
   /** Of a job that has no key of its own. */
   readonly key?: string | undefined;
+  /** In place of the job's own: of a fire of a schedule. Null: none. */
+  readonly ownKey?: string | null | undefined;
+  readonly scheduled?: NewExecution["scheduled"] | undefined;
   readonly parent?: { readonly id: string; readonly root: string } | undefined;
   /** The worker that is to have it from the start, if it may be had; asked last, when nothing can fail any more. */
   readonly claimFor?: ((job: string, version: number) => string | null) | undefined;
@@ -45,8 +48,7 @@ function newExecution(
   const { settings } = env.registry.resolve(job);
   const { options } = job;
   const id = env.newId();
-  const key =
-    options.key === undefined ? (how.key ?? null) : validateBusinessKey(options.key(parsed), env.limits.maxKeyBytes);
+  const key = how.ownKey === undefined ? keyOf(env, job, parsed, how) : how.ownKey;
   const group = typeof options.group === "function" ? options.group(parsed) : options.group;
   const { concurrency } = settings;
   const delayMs = how.delay === undefined ? 0 : toMs(how.delay, "delay");
@@ -84,8 +86,12 @@ function newExecution(
     attributes: options.attributes === undefined ? {} : checkAttributes(job.name, options.attributes(parsed)),
     actor: how.actor,
     claimFor: delayMs === 0 && concurrency === null ? (how.claimFor?.(job.name, job.version) ?? null) : null,
+    ...(how.scheduled === undefined ? {} : { scheduled: how.scheduled }),
   };
 }
+
+const keyOf = (env: Env, { options }: AnyJob, parsed: unknown, how: Preparation): string | null =>
+  options.key === undefined ? (how.key ?? null) : validateBusinessKey(options.key(parsed), env.limits.maxKeyBytes);
 
 /** The schema's output. Throws INPUT_INVALID. */
 export function parseInput(env: Env, job: AnyJob, input: unknown): Awaitable<unknown> {

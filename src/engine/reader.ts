@@ -78,20 +78,22 @@ export class Reader {
           );
     const isOpen = definition !== undefined && definition.settings.marks.paths.length === 0;
     const shown = (body: Uint8Array | null): unknown => (isOpen ? formats.result.decode(body) : redacted);
-    const errorIn = (body: Uint8Array | null): StoredError | null =>
-      body === null ? null : parseStoredError(formats.result.decode(body));
     return {
       execution: row,
       input,
       journal: journal.map(({ body, ...one }) => ({
         ...one,
-        ...(one.state === "done" ? { value: shown(body) } : { error: errorIn(body) }),
+        ...(one.state === "done" ? { value: shown(body) } : { error: this.errorIn(body) }),
       })),
-      attempts: attempts.map(({ error, ...one }) => ({ ...one, error: errorIn(error) })),
+      attempts: attempts.map(({ error, ...one }) => ({ ...one, error: this.errorIn(error) })),
       signals: signals.map(({ payload: _, ...one }) => one),
       audit,
-      incidents: incidents.map(({ error, ...one }) => ({ ...one, error: errorIn(error) })),
+      incidents: incidents.map(({ error, ...one }) => ({ ...one, error: this.errorIn(error) })),
     };
+  }
+
+  errorIn(body: Uint8Array | null): StoredError | null {
+    return body === null ? null : parseStoredError(this.#session.env.formats.result.decode(body));
   }
 
   /** What needs a person. */
@@ -102,7 +104,7 @@ export class Reader {
     );
     return rows.map(({ error, ...one }) => ({
       ...one,
-      error: error === null ? null : parseStoredError(this.#session.env.formats.result.decode(error)),
+      error: this.errorIn(error),
     }));
   }
 

@@ -50,6 +50,12 @@ export class Registry {
     );
   }
 
+  /** Its newest version here. */
+  newestOf(name: string): Definition | undefined {
+    const versions = this.#definitions.get(name);
+    return versions?.get(Math.max(...versions.keys()));
+  }
+
   get refs(): readonly JobRef[] {
     return this.#refs;
   }

@@ -1,9 +1,7 @@
 // What the entry's parts share in one process: the open store, the worker, and patience with both.
-import { CatalogError, ExecutionUnknownError } from "../core/errors.ts";
+import { CatalogError, ExecutionUnknownError, isPassing } from "../core/errors.ts";
 import { isUuid } from "../core/ids.ts";
-import type { MessageRelays } from "../core/outbox.ts";
 import type { Env } from "./env.ts";
-import { isPassing } from "./group-commit.ts";
 import type { Worker } from "./worker.ts";
 
 /** How long a command or a question is repeated while the store is away. */
@@ -12,22 +10,30 @@ const maxPauseMs = 1_000;
 const firstPauseMs = 20;
 const closePatienceMs = 5_000;
 
+/** What works while the worker does. */
+export interface Companion {
+  /** Rejects where it cannot begin: then nothing does. */
+  start(): void | Promise<void>;
+  /** There may be something to do, such as for a job that was just registered. */
+  poke(): void;
+  stop(): Promise<void>;
+}
+
 export class Session {
   readonly env: Env;
   readonly worker: Worker;
   #opening: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #relays: MessageRelays | undefined;
+  readonly #companions: Companion[] = [];
 
   constructor(env: Env, worker: Worker) {
     this.env = env;
     this.worker = worker;
   }
 
-  /** They work while the worker does. */
-  accompany(relays: MessageRelays): void {
-    this.#relays = relays;
+  accompany(companion: Companion): void {
+    this.#companions.push(companion);
   }
 
   get isRunning(): boolean {
@@ -55,7 +61,7 @@ export class Session {
 
   async #begin(): Promise<void> {
     await this.worker.start();
-    this.#relays?.start();
+    for (const companion of this.#companions) await companion.start();
   }
 
   stop(graceMs: number): Promise<void> {
@@ -66,7 +72,7 @@ export class Session {
   async #stop(graceMs: number): Promise<void> {
     // A database that does not answer must not hold up the end: what is not given back is taken over when the lease is out.
     const orderly = async (): Promise<void> => {
-      if (this.isRunning) await this.#relays?.stop();
+      if (this.isRunning) await Promise.all(this.#companions.map((companion) => companion.stop()));
       if (this.isRunning) await this.worker.stop(graceMs);
       await this.env.journal.drained();
     };
@@ -89,7 +95,7 @@ export class Session {
   registered(): void {
     if (!this.isRunning) return;
     this.worker.poke();
-    this.#relays?.poke();
+    for (const companion of this.#companions) companion.poke();
   }
 
   /** There may be work, here or elsewhere. */

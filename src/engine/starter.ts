@@ -8,7 +8,7 @@ import type { StartedExecution } from "../core/outbox.ts";
 import type { Participant, ParticipantPort } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
-import type { ClaimedExecution, NewExecution, StartOutcome } from "../core/store.ts";
+import type { ClaimedExecution, ExecutionRow, NewExecution, StartOutcome } from "../core/store.ts";
 import { defaultActor } from "./commands.ts";
 import type { Handles } from "./handles.ts";
 import { type Preparation, prepare } from "./prepare.ts";
@@ -63,24 +63,26 @@ export class Starter {
    * OPTION_INVALID. Called again after an unknown outcome it answers the first one, if the job has a key.
    */
   start<I, O, R, Tx = never>(job: Job<I, O, R>, input: I, options: StartOptions<Tx> = {}): Promise<Execution<R>> {
-    return this.#start(job, input, options, undefined);
+    return this.#start(job, input, options, {});
   }
 
-  /** A new round of a key. It was the job's own, or made of the message that started it. */
-  restart(job: AnyJob, input: unknown, key: string, actor: Actor): Promise<Execution<unknown>> {
-    return this.#start(job, input, { ifExists: "restart-failed", actor }, key);
+  /** A new round of a key: the job's own, or made of the message or the fire that started it. */
+  restart(job: AnyJob, input: unknown, of: ExecutionRow, actor: Actor): Promise<Execution<unknown>> {
+    const { key, schedule, scheduledAt: at } = of;
+    const scheduled = schedule === null ? undefined : { schedule, at };
+    return this.#start(job, input, { ifExists: "restart-failed", actor }, { ownKey: key, scheduled });
   }
 
   async #start<I, O, R, Tx>(
     job: Job<I, O, R>,
     input: I,
     options: StartOptions<Tx>,
-    key: string | undefined,
+    of: Pick<Preparation, "ownKey" | "scheduled">,
   ): Promise<Execution<R>> {
     checkOptions(options, startKeys, "start");
     await this.#session.open();
     const { delay, priority, traceContext, actor = defaultActor } = options;
-    const how = { delay, priority, traceContext, actor, key };
+    const how = { delay, priority, traceContext, actor, ...of };
     if (options.in !== undefined && !(await this.#isOwn(options.in)))
       return this.#startAfar(options.in, await prepare(this.#session.env, job, input, how), options.ifExists);
     const claimFor = options.in === undefined ? this.#reserve : undefined;

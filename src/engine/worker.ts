@@ -9,12 +9,11 @@
 //   rescue   executions of workers whose lease is out
 //   wake     executions whose time has come
 
-import { CatalogError } from "../core/errors.ts";
+import { CatalogError, isPassing } from "../core/errors.ts";
 import type { Actor, Tasks } from "../core/ports.ts";
 import type { ClaimedExecution, Loaded } from "../core/store.ts";
 import { ChurningMap } from "./churning-map.ts";
 import type { Env } from "./env.ts";
-import { isPassing } from "./group-commit.ts";
 import { type Release, Run, type RunHost } from "./run.ts";
 
 export interface WorkerOptions {

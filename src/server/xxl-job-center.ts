@@ -75,7 +75,7 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     timeoutMs: toMs(options.callTimeout ?? "3s", "callTimeout", { min: 100, max: 60_000 }),
   });
   const md5 = (text: string): Uint8Array => createHash("md5").update(text).digest();
-  const scheduleOf = async (): Promise<string | null> => null;
+  const scheduleOf = async (id: string): Promise<string | null> => (await store.reads.find(id))?.schedule ?? null;
   const tools = { clock, random, log, md5, sha256 };
   const center = new Center({ namespace, executors: store.executors, client, scheduleOf, ...tools });
   const jobs = createDispatchJobs(center);

@@ -1,5 +1,5 @@
 // What the compiler knows of messages: their payloads, and the inputs of the jobs that they start.
-import { job, type Message, onMessage, type Topic, type Trigger, topic } from "makegood";
+import { job, type Message, type MessageTrigger, onMessage, type Topic, topic } from "makegood";
 import { same } from "./equal.ts";
 import { Cents, type FileTx, Id, ledger, Order, type OrderTx, orders } from "./world.ts";
 
@@ -34,7 +34,7 @@ await orders.publish(orderTx, paid, "17", { key: "A" });
 
 // ── Subscribing: a trigger supplies the job's input ────────────────────────────────────────────────────────────────
 
-same<ReturnType<typeof onMessage<string, number>>, Trigger<string>>(true);
+same<ReturnType<typeof onMessage<string, number>>, MessageTrigger<string>>(true);
 job("pack", { input: Order, on: [onMessage(orderPlaced)] }, async (_ctx, input) => {
   same<typeof input.at, Date>(true);
 });

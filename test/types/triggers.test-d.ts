@@ -1,4 +1,5 @@
 // What the compiler knows of triggers by time: what starts a job also supplies its input.
+import { type App, job, type Schema } from "makegood";
 import { at, cron, every, type Fire, type TimeTrigger } from "../../src/core/schedule/trigger.ts";
 import { same } from "./equal.ts";
 
@@ -31,3 +32,22 @@ cron("0 0 3 * * ?", { dialect: "spring" });
 cron("0 0 3 * * ?", { afterEnd: true });
 // @ts-expect-error a unit is missing
 every("5");
+
+// In a job's `on`, beside messages.
+declare const Id: Schema<{ id: string }, { id: string }>;
+job(
+  "nightly",
+  { input: Id, on: [cron("0 0 3 * * ?", { input: (fire) => ({ id: fire.scheduledAt.toISOString() }) })] },
+  () => {},
+);
+job("sweep", { on: [every("5m"), at(0)] }, () => {});
+// @ts-expect-error a schedule without input cannot start a job that needs one
+job("nightly", { input: Id, on: [cron("0 0 3 * * ?")] }, () => {});
+
+// Made by a program: the input is the job's.
+declare const app: App;
+const nightly = job("nightly", { input: Id }, () => {});
+app.schedules.add(nightly, every("1h"), { input: { id: "x" } });
+app.schedules.add({ group: "orders", handler: "close", retries: 2 }, cron("0 0 3 * * ?"));
+// @ts-expect-error another input
+app.schedules.add(nightly, every("1h"), { input: { id: 5 } });

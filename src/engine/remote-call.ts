@@ -1,0 +1,57 @@
+// A handler of an executor that a schedule calls, as people give it.
+import { type Duration, toMs } from "../core/duration.ts";
+import { describeValue, isCleanText, OptionError } from "../core/errors.ts";
+import { checkInteger, checkOptions } from "../core/options.ts";
+import { parseBlockingStrategy, parseRoutingStrategy } from "../core/routing/strategies.ts";
+import type { RemoteCall } from "../core/schedule/definition.ts";
+
+export interface CallOptions {
+  /** Of executors, by the name under which they register; it need not be known yet. 1 to 64 letters, digits, `-`, `_`, `.`. */
+  readonly group: string;
+  /** As the executors know it. 1 to 255 characters. */
+  readonly handler: string;
+  /** Handed to it as it is. At most 64 KiB. Default empty. */
+  readonly param?: string;
+  /** Which executor of the group; our name or XXL-JOB's. Default `round`. */
+  readonly route?: string;
+  /** What if the last call of this schedule still runs; our name or XXL-JOB's. Default: they run side by side. */
+  readonly block?: string;
+  /** Of one attempt on an executor. Default: none. */
+  readonly timeout?: Duration;
+  /** Attempts after the first that failed. 0 … 100, default 0. */
+  readonly retries?: number;
+}
+
+const keys: readonly (keyof CallOptions)[] = ["group", "handler", "param", "route", "block", "timeout", "retries"];
+const groupPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+const maxHandlerChars = 255;
+const maxParamBytes = 64 * 1_024;
+const maxRetries = 100;
+
+/** Throws OPTION_INVALID. */
+export function resolveCall(options: CallOptions): RemoteCall {
+  checkOptions(options, keys, "call");
+  const { group, handler, param = "", route = "round", block, timeout, retries = 0 } = options;
+  if (typeof group !== "string" || !groupPattern.test(group))
+    throw new OptionError(
+      "group",
+      `group: expected 1 to 64 letters, digits, -, _ and . (not first: - and .), found ${describeValue(group)}`,
+    );
+  if (typeof handler !== "string" || handler.trim() === "" || handler.length > maxHandlerChars || !isCleanText(handler))
+    throw new OptionError(
+      "handler",
+      `handler: expected the name of a handler, 1 to ${maxHandlerChars} characters, found ${describeValue(handler)}`,
+    );
+  if (typeof param !== "string" || !isCleanText(param) || new TextEncoder().encode(param).length > maxParamBytes)
+    throw new OptionError(
+      "param",
+      `param: expected a text of at most ${maxParamBytes} bytes in UTF-8, without U+0000, found ${describeValue(param)}`,
+    );
+  return {
+    ...{ group, handler, param },
+    route: parseRoutingStrategy(route, "route"),
+    block: block === undefined ? null : parseBlockingStrategy(block, "block"),
+    timeoutMs: timeout === undefined ? null : toMs(timeout, "timeout", { min: 1 }),
+    retries: checkInteger(retries, "retries", 0, maxRetries),
+  };
+}
