@@ -4,13 +4,18 @@ import { fileURLToPath } from "node:url";
 import { CodedError } from "../index.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
 import { demoCommand } from "./demo/command.ts";
+import { executionsCommand } from "./executions/command.ts";
 import { migrateCommand } from "./migrate.ts";
 import { schedulesCommand } from "./schedules/command.ts";
 import { serveCommand } from "./serve.ts";
+import { startCommand } from "./start.ts";
 import { UsageError } from "./usage-error.ts";
 import { readVersion } from "./version.ts";
 
-const commands: readonly Command[] = [demoCommand, serveCommand, schedulesCommand, migrateCommand];
+const commands: readonly Command[] = [
+  ...[demoCommand, serveCommand, schedulesCommand, startCommand, executionsCommand],
+  migrateCommand,
+];
 
 /** The command line of makegood. Returns the exit code; throws nothing that a user can cause. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -79,8 +79,14 @@ test("--help tells about the subcommand, and about all", async () => {
 
 describe("wrong arguments end with exit code 2 and say what was expected:", () => {
   test.each([
-    [[], "makegood: schedules: expected a subcommand (next), found none. See `makegood schedules --help`."],
-    [["nxt"], 'makegood: schedules: expected a subcommand (next), found "nxt". See `makegood schedules --help`.'],
+    [
+      [],
+      "makegood: schedules: expected a subcommand (add, list, pause, resume, remove, next), found none. See `makegood schedules --help`.",
+    ],
+    [
+      ["nxt"],
+      'makegood: schedules: expected a subcommand (add, list, pause, resume, remove, next), found "nxt". See `makegood schedules --help`.',
+    ],
     [["next"], /expected one cron expression, in quotes, found 0 arguments/],
     [["next", "0", "30", "2", "*"], /expected one cron expression, in quotes, found 4 arguments/],
     [["next", "0 30 2 * * ?", "--frobnicate"], /Unknown option '--frobnicate'.*See `makegood schedules next --help`/],

@@ -1,0 +1,130 @@
+import { at, type CallOptions, cron, every, type TimeTrigger } from "../../index.ts";
+import { asUsage } from "../as-usage.ts";
+import { type Command, exitCodes, parseOptions } from "../command.ts";
+import { UsageError } from "../usage-error.ts";
+import { readWhole, storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
+
+const maxTimeoutSeconds = 315_619_200;
+const maxRetries = 100;
+
+const options = {
+  group: { type: "string" },
+  handler: { type: "string" },
+  cron: { type: "string" },
+  every: { type: "string" },
+  "after-end": { type: "boolean", default: false },
+  at: { type: "string" },
+  zone: { type: "string" },
+  dialect: { type: "string" },
+  start: { type: "string" },
+  end: { type: "string" },
+  jitter: { type: "string" },
+  misfire: { type: "string" },
+  param: { type: "string" },
+  route: { type: "string" },
+  block: { type: "string" },
+  timeout: { type: "string" },
+  retries: { type: "string" },
+  name: { type: "string" },
+  paused: { type: "boolean", default: false },
+  ...storeOptions,
+  json: { type: "boolean", default: false },
+} as const;
+type Values = ReturnType<typeof parse>;
+const parse = (args: readonly string[]) => parseOptions(args, options, "schedules add");
+
+export const addCommand: Command = {
+  name: "add",
+  summary: "makes a schedule of a handler of executors",
+  help: `Usage: makegood schedules add --group NAME --handler NAME (--cron EXPR | --every DURATION | --at TIME) [OPTION…]
+
+Makes a schedule that calls a handler of a group of executors. Neither needs to be known yet.
+
+  --group NAME        of executors, by the name under which they register
+  --handler NAME      as the executors know it
+  --cron EXPR         fires when the expression does. Quote it
+  --every DURATION    fires at a fixed rate, such as 500ms, 30s, 5m, 1h, 1d
+  --at TIME           fires once, such as 2026-03-08T02:30:00Z; without an offset it is local time in the zone
+  --after-end         of --every: counted from the end of the last execution
+  --zone ZONE         such as Asia/Shanghai. Default: UTC
+  --dialect DIALECT   of --cron: quartz or unix. Default: quartz
+  --start TIME, --end TIME
+                      no fire before, no fire at or after
+  --jitter DURATION   each fire starts late by a part of this
+  --misfire POLICY    what was missed: skip; fire-once; catch-up or catch-up:N, at most the newest N. Default: fire-once
+  --param TEXT        handed to the handler as it is. Default: empty
+  --route STRATEGY    which executor: round, random, failover, broadcast, … or XXL-JOB's name. Default: round
+  --block STRATEGY    while the last call still runs: serial, discard-new, replace-running, or XXL-JOB's name.
+                      Default: they run side by side
+  --timeout SECONDS   of one attempt. Default: none
+  --retries N         attempts after the first, 0 to ${maxRetries}. Default: 0
+  --name NAME         unique; commands take it in place of the id
+  --paused            not fired before \`makegood schedules resume\`
+${storeOptionsHelp}
+  --json              prints {"id":"…"}
+  --help              shows this text
+`,
+  async run(args, terminal) {
+    const values = parse(args);
+    const call = readCall(values);
+    const trigger = await asUsage(() => readTrigger(values));
+    const { name, paused } = values;
+    const made = await withApp(values, (app) =>
+      asUsage(() => app.schedules.add(call, trigger, { ...(name === undefined ? {} : { name }), paused, actor })),
+    );
+    const next = made.nextAt === null ? "never fires" : `fires next at ${new Date(made.nextAt).toISOString()}`;
+    terminal.print(values.json ? JSON.stringify({ id: made.id }) : `${made.id}  ${next}`);
+    return exitCodes.done;
+  },
+};
+
+/** Whoever may reach the database. */
+const actor = { kind: "user", id: "command line" } as const;
+
+function readCall({ group, handler, param, route, block, timeout, retries }: Values): CallOptions {
+  if (group === undefined || handler === undefined)
+    throw new UsageError(
+      `schedules add: expected --group and --handler, found no --${group === undefined ? "group" : "handler"}. See \`makegood schedules add --help\`.`,
+    );
+  return {
+    ...{ group, handler },
+    ...(param === undefined ? {} : { param }),
+    ...(route === undefined ? {} : { route }),
+    ...(block === undefined ? {} : { block }),
+    ...(timeout === undefined ? {} : { timeout: readWhole(timeout, "timeout", 1, maxTimeoutSeconds) * 1_000 }),
+    ...(retries === undefined ? {} : { retries: readWhole(retries, "retries", 0, maxRetries) }),
+  };
+}
+
+function readTrigger(values: Values): TimeTrigger<void> {
+  const given = (["cron", "every", "at"] as const).filter((kind) => values[kind] !== undefined);
+  if (given.length !== 1)
+    throw new UsageError(
+      `schedules add: expected one of --cron, --every and --at, found ${given.length === 0 ? "none" : given.map((kind) => `--${kind}`).join(" and ")}.`,
+    );
+  const { dialect, "after-end": afterEnd } = values;
+  if (dialect !== undefined && values.cron === undefined)
+    throw new UsageError("--dialect: expected it beside --cron alone.");
+  if (afterEnd && values.every === undefined) throw new UsageError("--after-end: expected it beside --every alone.");
+  const bounds = boundsOf(values);
+  if (values.cron !== undefined)
+    return cron(values.cron, { ...bounds, ...(dialect === undefined ? {} : { dialect: dialect as "quartz" }) });
+  if (values.every !== undefined) return every(values.every as "1s", { ...bounds, ...(afterEnd ? { afterEnd } : {}) });
+  return at(values.at as string, bounds);
+}
+
+function boundsOf({ zone, start, end, jitter, misfire }: Values) {
+  return {
+    ...(zone === undefined ? {} : { zone }),
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+    ...(jitter === undefined ? {} : { jitter: jitter as "1s" }),
+    ...(misfire === undefined ? {} : { misfire: readMisfire(misfire) }),
+  };
+}
+
+function readMisfire(text: string) {
+  const [policy = "", bound] = text.split(":");
+  if (policy !== "catch-up" || bound === undefined) return { policy: text as "skip" };
+  return { policy: "catch-up", maxCatchUp: readWhole(bound, "misfire catch-up", 1, 1_000) } as const;
+}

@@ -1,0 +1,56 @@
+import type { ShownSchedule } from "../../index.ts";
+import { type Command, exitCodes, parseOptions } from "../command.ts";
+import { readWhole, storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
+
+const maxListed = 1_000;
+
+export const listCommand: Command = {
+  name: "list",
+  summary: "prints the schedules, newest first",
+  help: `Usage: makegood schedules list [OPTION…]
+
+Prints the schedules, newest first.
+
+  --group NAME        of this group of executors alone
+  --limit N           1 to ${maxListed}. Default: 100
+${storeOptionsHelp}
+  --json              prints one object a line
+  --help              shows this text
+`,
+  async run(args, terminal) {
+    const values = parseOptions(
+      args,
+      {
+        group: { type: "string" },
+        limit: { type: "string", default: "100" },
+        ...storeOptions,
+        json: { type: "boolean", default: false },
+      },
+      "schedules list",
+    );
+    const { group, json } = values;
+    const limit = readWhole(values.limit, "limit", 1, maxListed);
+    const rows = await withApp(values, (app) =>
+      app.schedules.list({ limit, ...(group === undefined ? {} : { group }) }),
+    );
+    for (const row of rows) terminal.print(json ? JSON.stringify(inJson(row)) : line(row));
+    return exitCodes.done;
+  },
+};
+
+const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+function inJson({ nextAt, lastFiredAt, createdAt, updatedAt, ...row }: ShownSchedule) {
+  return {
+    ...row,
+    ...{ next: instant(nextAt), lastFired: instant(lastFiredAt) },
+    ...{ created: instant(createdAt), updated: instant(updatedAt) },
+  };
+}
+
+function line({ id, name, state, job, call, schedule, nextAt }: ShownSchedule): string {
+  const what = call === null ? job : `${call.group}/${call.handler}`;
+  const { cron, every, afterEnd, at } = schedule;
+  const when = cron ?? (at === undefined ? `every ${every} ms${afterEnd ? " after the end" : ""}` : "once");
+  return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, when].join("  ");
+}

@@ -1,0 +1,210 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { job, makegood, type Schema } from "../../index.ts";
+import { sqlite } from "../../sqlite.ts";
+import { main } from "../main.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: any input
+const anything: Schema<any, any> = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } };
+
+let folder: string;
+let store: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "makegood-cli-"));
+  store = join(folder, "engine.db");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(...args: readonly string[]) {
+  const out: string[] = [];
+  const errors: string[] = [];
+  const code = await main([...args, "--store", store], {
+    print: (text) => void out.push(text),
+    printError: (text) => void errors.push(text),
+    redraw() {},
+    isInteractive: false,
+    columns: 80,
+  });
+  return { code, out, error: errors.join("\n") };
+}
+
+const handler = ["--group", "orders", "--handler", "closeBooks"] as const;
+
+async function add(...args: readonly string[]): Promise<string> {
+  const { code, out, error } = await run("schedules", "add", ...handler, ...args, "--json");
+  expect(error).toBe("");
+  expect(code).toBe(0);
+  const { id, ...rest } = JSON.parse(out.join("")) as { readonly id: string };
+  expect(rest).toEqual({});
+  return id;
+}
+
+const listed = async (...args: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
+  const { code, out } = await run(...args, "--json");
+  expect(code).toBe(0);
+  return out.map((line) => JSON.parse(line) as Record<string, unknown>);
+};
+
+/** What a center runs, here without executors. */
+async function work(handle: (call: unknown) => unknown, until: () => Promise<boolean>): Promise<void> {
+  const dispatch = job("makegood.dispatch", { input: anything }, async (_, call) => handle(call));
+  const app = makegood({ store: sqlite(store), poll: "20ms" });
+  app.register(dispatch);
+  await app.run();
+  await expect.poll(until, { timeout: 10_000, interval: 50 }).toBe(true);
+  await app.stop({ grace: "5s" });
+}
+
+describe("schedules", () => {
+  test("add prints the id; list shows what was given, and what is next", async () => {
+    const id = await add(
+      "--cron",
+      "0 30 2 * * ?",
+      "--zone",
+      "Asia/Shanghai",
+      "--name",
+      "nightly",
+      "--misfire",
+      "catch-up:7",
+    );
+    const often = await add(
+      "--every",
+      "30s",
+      "--param",
+      "7",
+      "--route",
+      "FAILOVER",
+      "--block",
+      "serial",
+      "--timeout",
+      "9",
+      "--retries",
+      "2",
+    );
+    const once = await add("--at", "2199-01-01", "--paused");
+    const rows = await listed("schedules", "list");
+    expect(rows.map((row) => row["id"])).toEqual([id, often, once].toSorted().toReversed());
+    const of = (ref: string) => rows.find((row) => row["id"] === ref);
+    expect(of(id)).toMatchObject({
+      ...{ name: "nightly", state: "active", source: "person", job: "makegood.dispatch" },
+      schedule: { cron: "0 30 2 * * ?", dialect: "quartz", zone: "Asia/Shanghai" },
+      misfire: { policy: "catch-up", maxCatchUp: 7 },
+      next: expect.stringMatching(/T18:30:00\.000Z$/),
+    });
+    expect(of(often)).toMatchObject({
+      call: {
+        ...{ group: "orders", handler: "closeBooks", param: "7", route: "failover", block: "serial" },
+        ...{ timeoutMs: 9_000, retries: 2 },
+      },
+      misfire: { policy: "fire-once" },
+    });
+    expect(of(once)).toMatchObject({ state: "paused", next: null });
+    expect((await run("schedules", "list")).out).toHaveLength(3);
+    expect(await listed("schedules", "list", "--group", "others")).toEqual([]);
+  });
+
+  test("pause, resume and remove take an id or a name", async () => {
+    const id = await add("--every", "1h", "--name", "hourly");
+    expect(await run("schedules", "pause", "hourly", "--note", "stocktaking")).toMatchObject({
+      code: 0,
+      out: [`${id}  paused`],
+    });
+    expect((await listed("schedules", "list"))[0]).toMatchObject({ state: "paused" });
+    expect((await run("schedules", "resume", id)).out[0]).toContain("fires next at 20");
+    expect(await run("schedules", "remove", id)).toMatchObject({ code: 0 });
+    expect(await listed("schedules", "list")).toEqual([]);
+    expect(await run("schedules", "pause", "hourly")).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/^makegood: SCHEDULE_UNKNOWN: there is no schedule "hourly"/),
+    });
+  });
+
+  test.each([
+    [["--group", "a", "--every", "1s"], /expected --group and --handler, found no --handler/],
+    [[...handler], /expected one of --cron, --every and --at, found none/],
+    [[...handler, "--every", "1s", "--at", "2030-01-01"], /found --every and --at/],
+    [[...handler, "--every", "soon"], /OPTION_INVALID: every\.every: expected a duration/],
+    [[...handler, "--every", "1ms"], /expected a duration from 100ms/],
+    [[...handler, "--cron", "0 0 25 * * ?"], /CRON_INVALID: quartz cron .*hours?/],
+    [[...handler, "--at", "tomorrow"], /expected an instant/],
+    [[...handler, "--every", "1s", "--zone", "Mars"], /zone/],
+    [[...handler, "--every", "1s", "--dialect", "unix"], /--dialect: expected it beside --cron/],
+    [[...handler, "--every", "1s", "--misfire", "forget"], /expected one of skip, fire-once, catch-up, found "forget"/],
+    [[...handler, "--every", "1s", "--misfire", "catch-up:0"], /from 1 to 1000, found "0"/],
+    [[...handler, "--every", "1s", "--route", "nearest"], /route: expected one of first, last, round/],
+    [[...handler, "--every", "1s", "--block", "maybe"], /block: expected one of serial/],
+    [[...handler, "--every", "1s", "--timeout", "1.5"], /--timeout: expected a whole number/],
+    [[...handler, "--every", "1s", "--retries", "-1"], /retries/],
+    [["--group", "a b", "--handler", "x", "--every", "1s"], /group: expected 1 to 64 letters/],
+    [[...handler, "--every", "1s", "--name", "a b"], /JOB_NAME_INVALID/],
+  ])("add %j is refused in words", async (args, message) => {
+    const { code, error } = await run("schedules", "add", ...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(2);
+  });
+
+  test("a name that is taken is told", async () => {
+    await add("--every", "1h", "--name", "hourly");
+    expect(await run("schedules", "add", ...handler, "--every", "1h", "--name", "hourly")).toMatchObject({
+      code: 1,
+      error: expect.stringContaining("SCHEDULE_EXISTS"),
+    });
+  });
+});
+
+describe("start and executions", () => {
+  test("what a schedule fired, and what was started by hand, is listed with its outcome, and its log is shown", async () => {
+    const id = await add("--at", "2020-01-01T00:00:00Z", "--param", "first");
+    const given: unknown[] = [];
+    const handle = (call: unknown) => {
+      given.push((call as { param: string }).param);
+      if (given.length === 1) return { closed: 7n };
+      throw new Error("the books are locked");
+    };
+    const all = async () => listed("executions", "list", "--schedule", id);
+    await work(handle, async () => (await all()).some((row) => row["state"] === "completed"));
+    const { out } = await run("start", "--schedule", id, "--param", "second", "--json");
+    const { id: byHand } = JSON.parse(out.join("")) as { readonly id: string };
+    await work(handle, async () => (await all()).some((row) => row["state"] === "failed"));
+    expect(given).toEqual(["first", "second"]);
+    const [second, first] = await all();
+    expect(first).toEqual({
+      ...{ id: expect.any(String), job: "makegood.dispatch", schedule: id, state: "completed" },
+      ...{ key: `${id}@${Date.UTC(2020, 0, 1)}`, attempt: 1, executor: null, result: { closed: "7" } },
+      ...{ scheduled: "2020-01-01T00:00:00.000Z", started: expect.stringMatching(/^20/), finished: expect.any(String) },
+    });
+    expect(second).toMatchObject({
+      id: byHand,
+      key: null,
+      state: "failed",
+      error: { message: "the books are locked" },
+    });
+    expect(second).not.toHaveProperty("result");
+    expect(await listed("executions", "list", "--limit", "1")).toMatchObject([{ id: byHand }]);
+    expect(await listed("executions", "list", "--job", "other")).toEqual([]);
+    const lines = await listed("executions", "log", byHand);
+    expect(lines.map(({ text }) => text)).toEqual(
+      ["started makegood.dispatch version 1", expect.any(String), "ended: failed"].toSpliced(
+        1,
+        lines.length === 2 ? 1 : 0,
+      ),
+    );
+    expect((await run("executions", "log", byHand)).out.join("\n")).toContain("ended: failed");
+  });
+
+  test.each([
+    [["start"], 2, /expected --schedule/],
+    [["start", "--schedule", "nightly"], 1, /SCHEDULE_UNKNOWN/],
+    [["executions", "forget"], 2, /found "forget"/],
+    [["executions", "list", "--schedule", "nightly"], 2, /expected the id or name of a schedule, found "nightly"/],
+    [["executions", "list", "--limit", "0"], 2, /--limit: expected a whole number from 1/],
+    [["executions", "log"], 2, /expected the id of an execution, found 0 arguments/],
+    [["executions", "log", "none"], 1, /EXECUTION_UNKNOWN/],
+  ])("%j ends with %i and words", async (args, expected, message) => {
+    const { code, error } = await run(...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(expected);
+  });
+});
