@@ -7,8 +7,21 @@ import { outbox } from "./suites/outbox.ts";
 import { recovery } from "./suites/recovery.ts";
 import { sagas } from "./suites/sagas.ts";
 import { scale } from "./suites/scale.ts";
+import { schedules } from "./suites/schedules.ts";
 import { steps } from "./suites/steps.ts";
 import type { Suite } from "./suites/suite.ts";
 import { tx } from "./suites/tx.ts";
 
-export const suites: readonly Suite[] = [jobs, steps, sagas, tx, once, outbox, machine, recovery, scale, lock];
+export const suites: readonly Suite[] = [
+  jobs,
+  steps,
+  sagas,
+  tx,
+  once,
+  outbox,
+  machine,
+  recovery,
+  scale,
+  lock,
+  schedules,
+];
