@@ -98,7 +98,6 @@ test("migrate prepares a store, or a participant, and is safe twice", async () =
   const file = join(folder, "shop.db");
   expect(await runCli("migrate", "--store", file)).toMatchObject({
     code: 0,
-    out: expect.stringMatching(/^applied 0001-initial\n[\s\S]*is up to date/),
     out: expect.stringMatching(/^applied 0001-initial\n(?:applied .*\n)+.*is up to date/),
   });
   expect(await runCli("migrate", "--store", file)).toMatchObject({

@@ -75,7 +75,11 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     timeoutMs: toMs(options.callTimeout ?? "3s", "callTimeout", { min: 100, max: 60_000 }),
   });
   const md5 = (text: string): Uint8Array => createHash("md5").update(text).digest();
-  const scheduleOf = async (id: string): Promise<string | null> => (await store.reads.find(id))?.schedule ?? null;
+  // A shard belongs to its broadcast's.
+  const scheduleOf = async (id: string): Promise<string | null> => {
+    const row = await store.reads.find(id);
+    return row === null || row.root === id ? (row?.schedule ?? null) : scheduleOf(row.root);
+  };
   const tools = { clock, random, log, md5, sha256 };
   const center = new Center({ namespace, executors: store.executors, client, scheduleOf, ...tools });
   const jobs = createDispatchJobs(center);
