@@ -4,10 +4,13 @@ import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import * as mysql from "../src/store/mysql/migrations/0001-initial.ts";
 import * as mysqlSchedules from "../src/store/mysql/migrations/0002-schedules.ts";
+import * as mysqlExecutors from "../src/store/mysql/migrations/0003-executors.ts";
 import * as postgres from "../src/store/postgres/migrations/0001-initial.ts";
 import * as postgresSchedules from "../src/store/postgres/migrations/0002-schedules.ts";
+import * as postgresExecutors from "../src/store/postgres/migrations/0003-executors.ts";
 import * as sqlite from "../src/store/sqlite/migrations/0001-initial.ts";
 import * as sqliteSchedules from "../src/store/sqlite/migrations/0002-schedules.ts";
+import * as sqliteExecutors from "../src/store/sqlite/migrations/0003-executors.ts";
 
 const frozen = [
   ["sqlite", sqlite, "e198c800e08dff11ae016252c069783b"],
@@ -16,6 +19,9 @@ const frozen = [
   ["sqlite", sqliteSchedules, "10c9074f9d564f0cf905784c2e22ee91"],
   ["postgres", postgresSchedules, "ed1d299c3f53fe7a2a720341246380e5"],
   ["mysql", mysqlSchedules, "851751c8995c182e5be26f12c3504f9a"],
+  ["sqlite", sqliteExecutors, "90812f3e6d82fbcb52b20bfe704b97ad"],
+  ["postgres", postgresExecutors, "9d2ae9ff476f309626e5f7cef4634fa9"],
+  ["mysql", mysqlExecutors, "6e837766b86d6a2ea64eae781858b205"],
 ] as const;
 
 it.each(frozen.map(([database, migration, hash]) => [database, migration.name, migration, hash] as const))(

@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { describeWithMariadb } from "../../test/services/describe.ts";
 import { main } from "./main.ts";
@@ -141,3 +143,11 @@ function tablesOf(file: string): readonly unknown[] {
   database.close();
   return names.map(({ name }) => name);
 }
+
+test("ends in silence when its reader stops early, as head does", () => {
+  const program = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const command = `"${process.execPath}" --disable-warning=ExperimentalWarning "${program}" schedules next '* * * * * ?' --count 1000 | head -1`;
+  const { stdout, stderr } = spawnSync("/bin/sh", ["-c", command], { encoding: "utf8" });
+  expect(stdout.split("\n")).toHaveLength(2);
+  expect(stderr).toBe("");
+});

@@ -84,4 +84,11 @@ function isMain(): boolean {
   return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
 }
 
+/** Who reads the output may stop early, as `head` does: then there is nothing left to say. */
+function endWithReader(error: Error): void {
+  if ("code" in error && error.code === "EPIPE") process.exit(exitCodes.done);
+  throw error;
+}
+
+if (isMain()) process.stdout.on("error", endWithReader);
 if (isMain()) process.exitCode = await main(process.argv.slice(2), processTerminal());
