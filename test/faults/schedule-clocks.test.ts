@@ -17,8 +17,9 @@ import type { Place } from "./support/world.ts";
 const hourMs = 3_600_000;
 const policies = ["skip", "fire-once", "catch-up"] as const;
 
-describeWorlds("a clock that jumps by an hour", (newPlace) => {
-  it.each(policies)("fires nothing twice with misfire policy %s", async (misfire) => {
+describeWorlds("a clock that jumps by an hour", (newPlace, kind) => {
+  // The store asks MariaDB's own clock in each statement: nothing of ours stands before it that could lie.
+  it.skipIf(kind === "mariadb").each(policies)("fires nothing twice with misfire policy %s", async (misfire) => {
     const { store, jump, close } = await openStore(newPlace());
     const namespace = `jump-${misfire}`;
     const keys: string[] = [];
