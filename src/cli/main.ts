@@ -5,6 +5,7 @@ import { CodedError } from "../index.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { executionsCommand } from "./executions/command.ts";
+import { importCommand } from "./import/command.ts";
 import { migrateCommand } from "./migrate.ts";
 import { schedulesCommand } from "./schedules/command.ts";
 import { serveCommand } from "./serve.ts";
@@ -13,7 +14,12 @@ import { UsageError } from "./usage-error.ts";
 import { readVersion } from "./version.ts";
 
 const commands: readonly Command[] = [
-  ...[demoCommand, serveCommand, schedulesCommand, startCommand, executionsCommand],
+  demoCommand,
+  serveCommand,
+  schedulesCommand,
+  startCommand,
+  executionsCommand,
+  importCommand,
   migrateCommand,
 ];
 

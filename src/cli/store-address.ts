@@ -124,7 +124,7 @@ export async function importPostgres() {
   return { ...(await import("../postgres.ts")), openPool };
 }
 
-async function importMysql() {
+export async function importMysql() {
   const { default: driver } = await importDriver("MySQL", "mysql2", () => import("mysql2/promise"));
   const openPool = (uri: string) => driver.createPool({ uri: uri.replace(/^mariadb:/i, "mysql:"), connectionLimit: 2 });
   return { ...(await import("../mysql.ts")), openPool };

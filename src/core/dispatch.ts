@@ -1,29 +1,14 @@
 // What a center is asked to have done by an executor, and what it decides after each attempt.
+
 import type { EndedRunState } from "./executors.ts";
-import type { RoutingStrategy } from "./routing/strategies.ts";
-import type { BlockingStrategy } from "./store.ts";
+import type { RemoteCall } from "./schedule/definition.ts";
 
 /** The job that a schedule of executors starts; the center runs it. */
 export const dispatchJobName = "makegood.dispatch";
 
-export interface DispatchOrder {
-  readonly group: string;
-  readonly handler: string;
-  readonly param: string;
-  readonly route: RoutingStrategy;
-  /** What if the last one of its schedule still runs: decided when it is started, for all centers together. */
-  readonly block: BlockingStrategy | null;
-  /** Of one attempt; null: none. Enforced by the executor, in whole seconds, and by the center some time later. */
-  readonly timeoutMs: number | null;
-  /** Attempts after the first. */
-  readonly retries: number;
+export interface DispatchOrder extends RemoteCall {
   /** Before each retry. Default 0. */
   readonly retryPauseMs?: number;
-  /**
-   * The executor's word for the job: one of a kind runs at a time on each executor. 1 … 2^31 − 1. Default: made of the
-   * schedule's id, or of group and handler.
-   */
-  readonly jobId?: number;
 }
 
 /** How an attempt ended. */

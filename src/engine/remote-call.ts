@@ -20,18 +20,33 @@ export interface CallOptions {
   readonly timeout?: Duration;
   /** Attempts after the first that failed. 0 … 100, default 0. */
   readonly retries?: number;
+  /**
+   * The executors' word for the job, 1 … 2^31 − 1: at each of them one run of a number at a time. Default: made of the
+   * schedule's id. For jobs that had one elsewhere.
+   */
+  readonly jobId?: number;
 }
 
-const keys: readonly (keyof CallOptions)[] = ["group", "handler", "param", "route", "block", "timeout", "retries"];
+const keys: readonly (keyof CallOptions)[] = [
+  "group",
+  "handler",
+  "param",
+  "route",
+  "block",
+  "timeout",
+  "retries",
+  "jobId",
+];
 const groupPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const maxHandlerChars = 255;
 const maxParamBytes = 64 * 1_024;
 const maxRetries = 100;
+const maxJobId = 2 ** 31 - 1;
 
 /** Throws OPTION_INVALID. */
 export function resolveCall(options: CallOptions): RemoteCall {
   checkOptions(options, keys, "call");
-  const { group, handler, param = "", route = "round", block, timeout, retries = 0 } = options;
+  const { group, handler, param = "", route = "round", block, timeout, retries = 0, jobId } = options;
   if (typeof group !== "string" || !groupPattern.test(group))
     throw new OptionError(
       "group",
@@ -53,5 +68,6 @@ export function resolveCall(options: CallOptions): RemoteCall {
     block: block === undefined ? null : parseBlockingStrategy(block, "block"),
     timeoutMs: timeout === undefined ? null : toMs(timeout, "timeout", { min: 1 }),
     retries: checkInteger(retries, "retries", 0, maxRetries),
+    ...(jobId === undefined ? {} : { jobId: checkInteger(jobId, "jobId", 1, maxJobId) }),
   };
 }
