@@ -1,15 +1,9 @@
-// What a center is asked to have done by an executor, and what it decides after each attempt.
-
+// What a center decides about each attempt of a call.
 import type { EndedRunState } from "./executors.ts";
 import type { RemoteCall } from "./schedule/definition.ts";
 
 /** The job that a schedule of executors starts; the center runs it. */
 export const dispatchJobName = "makegood.dispatch";
-
-export interface DispatchOrder extends RemoteCall {
-  /** Before each retry. Default 0. */
-  readonly retryPauseMs?: number;
-}
 
 /** How an attempt ended. */
 export interface RunEnd {
@@ -21,8 +15,16 @@ export interface RunEnd {
 /** A run that a person killed is not started again; everything else that went wrong is, as often as was asked for. */
 const neverRetried: readonly EndedRunState[] = ["completed", "killed"];
 
-export function mayRetry({ state }: RunEnd, attempt: number, { retries }: DispatchOrder): boolean {
+export function mayRetry({ state }: RunEnd, attempt: number, { retries }: RemoteCall): boolean {
   return !neverRetried.includes(state) && attempt <= retries;
+}
+
+const maxPauseMs = 3_600_000;
+
+/** Before the attempt after this one, in ms. */
+export function pauseAfter(attempt: number, { retryPause }: RemoteCall): number {
+  if (retryPause === undefined) return 0;
+  return Math.min(maxPauseMs, Math.round(retryPause.ms * retryPause.factor ** (attempt - 1)));
 }
 
 /** The code under which an execution fails whose last attempt ended so. */

@@ -1,7 +1,7 @@
 // A handler of an executor that a schedule calls, as people give it.
 import { type Duration, toMs } from "../core/duration.ts";
 import { describeValue, isCleanText, OptionError } from "../core/errors.ts";
-import { checkInteger, checkOptions } from "../core/options.ts";
+import { checkInteger, checkNumber, checkOptions } from "../core/options.ts";
 import { parseBlockingStrategy, parseRoutingStrategy } from "../core/routing/strategies.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 
@@ -20,6 +20,10 @@ export interface CallOptions {
   readonly timeout?: Duration;
   /** Attempts after the first that failed. 0 … 100, default 0. */
   readonly retries?: number;
+  /** Before the first retry; 0 … 1 h. Default: none. */
+  readonly retryPause?: Duration;
+  /** Each pause is so many times the one before, up to an hour. 1 … 10, default 1. */
+  readonly retryFactor?: number;
   /**
    * The executors' word for the job, 1 … 2^31 − 1: at each of them one run of a number at a time. Default: made of the
    * schedule's id. For jobs that had one elsewhere.
@@ -35,18 +39,33 @@ const keys: readonly (keyof CallOptions)[] = [
   "block",
   "timeout",
   "retries",
+  "retryPause",
+  "retryFactor",
   "jobId",
 ];
 const groupPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const maxHandlerChars = 255;
 const maxParamBytes = 64 * 1_024;
 const maxRetries = 100;
+const maxPauseMs = 3_600_000;
+const maxFactor = 10;
 const maxJobId = 2 ** 31 - 1;
 
 /** Throws OPTION_INVALID. */
 export function resolveCall(options: CallOptions): RemoteCall {
   checkOptions(options, keys, "call");
-  const { group, handler, param = "", route = "round", block, timeout, retries = 0, jobId } = options;
+  const {
+    group,
+    handler,
+    param = "",
+    route = "round",
+    block,
+    timeout,
+    retries = 0,
+    retryPause,
+    retryFactor = 1,
+    jobId,
+  } = options;
   if (typeof group !== "string" || !groupPattern.test(group))
     throw new OptionError(
       "group",
@@ -68,6 +87,14 @@ export function resolveCall(options: CallOptions): RemoteCall {
     block: block === undefined ? null : parseBlockingStrategy(block, "block"),
     timeoutMs: timeout === undefined ? null : toMs(timeout, "timeout", { min: 1 }),
     retries: checkInteger(retries, "retries", 0, maxRetries),
+    ...(retryPause === undefined ? {} : { retryPause: resolvePause(retryPause, retryFactor) }),
     ...(jobId === undefined ? {} : { jobId: checkInteger(jobId, "jobId", 1, maxJobId) }),
+  };
+}
+
+function resolvePause(pause: Duration, factor: number): { readonly ms: number; readonly factor: number } {
+  return {
+    ms: toMs(pause, "retryPause", { max: maxPauseMs }),
+    factor: checkNumber(factor, "retryFactor", 1, maxFactor),
   };
 }

@@ -454,8 +454,9 @@ const contentOf = (what: AnyJob | CallOptions, definition: ScheduleDefinition, i
 });
 
 /** Of a resolved call, what made it. */
-const callOptionsOf = ({ timeoutMs, block, ...call }: RemoteCall): CallOptions => ({
+const callOptionsOf = ({ timeoutMs, block, retryPause, ...call }: RemoteCall): CallOptions => ({
   ...call,
+  ...(retryPause === undefined ? {} : { retryPause: retryPause.ms, retryFactor: retryPause.factor }),
   ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
   ...(block === null ? {} : { block }),
 });

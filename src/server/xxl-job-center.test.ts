@@ -8,9 +8,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { DispatchOrder } from "../core/dispatch.ts";
 import type { RunRow } from "../core/executors.ts";
 import { silentLog } from "../core/ports.ts";
+import type { RemoteCall } from "../core/schedule/definition.ts";
 import type { Store } from "../core/store.ts";
 import { type App, makegood } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
@@ -136,7 +136,7 @@ function answerOf(played: Played, path: string, body: string): object | "drop th
   return { code: 500, msg: `invalid request, uri-mapping(${path}) not found.` };
 }
 
-const order = (more: Partial<DispatchOrder> = {}): DispatchOrder => ({
+const order = (more: Partial<RemoteCall> = {}): RemoteCall => ({
   ...{ group: "orders", handler: "demoJobHandler", param: "A-17", route: "first", jobId: 1 },
   ...{ block: null, timeoutMs: null, retries: 0 },
   ...more,
@@ -148,7 +148,7 @@ const runOf = async (id: string): Promise<RunRow> => {
   return run;
 };
 
-async function started(more: Partial<DispatchOrder> = {}) {
+async function started(more: Partial<RemoteCall> = {}) {
   const execution = await app.start(center.dispatch, order(more));
   await expect.poll(async () => (await store.executors.runsOf(execution.id)).at(-1)?.state).toBe("running");
   return { execution, logId: (await store.executors.runsOf(execution.id)).at(-1)?.logId ?? 0 };
@@ -276,8 +276,11 @@ describe("a dispatch", () => {
       setTimeout(() => void post("/api/callback", [{ logId, handleCode: 500, handleMsg: `no ${logId}` }]), 5);
       return ok;
     };
-    const execution = await app.start(center.dispatch, order({ retries: 2 }));
+    const retryPause = { ms: 100, factor: 2 };
+    const begunAt = performance.now();
+    const execution = await app.start(center.dispatch, order({ retries: 2, retryPause }));
     expect(await execution.outcome()).toMatchObject({ state: "failed", error: { code: "RUN_FAILED" } });
+    expect(performance.now() - begunAt).toBeGreaterThanOrEqual(300);
     const logIds = executor.triggers().map(({ logId }) => logId);
     expect(new Set(logIds).size).toBe(3);
     expect((await store.executors.runsOf(execution.id)).map(({ attempt }) => attempt)).toEqual([1, 2, 3]);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type App, makegood } from "makegood";
 import { sqlite } from "makegood/sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DispatchOrder } from "../../src/core/dispatch.ts";
+import type { RemoteCall } from "../../src/core/schedule/definition.ts";
 import type { Store } from "../../src/core/store.ts";
 import { type XxlCenter, xxlCenter } from "../../src/server/xxl-job-center.ts";
 import { findLoopbackPort } from "../services/loopback-port.ts";
@@ -40,7 +40,7 @@ describe.skipIf(reason !== null)(`Java executors${reason === null ? "" : ` (skip
     };
     const liveCount = async (): Promise<number> =>
       (await store.executors.list({ namespace: "default", group })).filter(({ isLive }) => isLive).length;
-    const order = (more: Partial<DispatchOrder>): DispatchOrder => ({
+    const order = (more: Partial<RemoteCall>): RemoteCall => ({
       ...{ group, handler: "demoJobHandler", param: "", route: "first", jobId: 1 },
       ...{ block: null, timeoutMs: null, retries: 0 },
       ...more,

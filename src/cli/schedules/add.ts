@@ -25,6 +25,8 @@ const options = {
   block: { type: "string" },
   timeout: { type: "string" },
   retries: { type: "string" },
+  "retry-pause": { type: "string" },
+  "retry-factor": { type: "string" },
   name: { type: "string" },
   paused: { type: "boolean", default: false },
   ...storeOptions,
@@ -58,6 +60,8 @@ Makes a schedule that calls a handler of a group of executors. Neither needs to 
                       Default: they run side by side
   --timeout SECONDS   of one attempt. Default: none
   --retries N         attempts after the first, 0 to ${maxRetries}. Default: 0
+  --retry-pause DURATION, --retry-factor N
+                      before the first retry, up to 1h; each pause N times the one before. Default: none, 1
   --name NAME         unique; commands take it in place of the id
   --paused            not fired before \`makegood schedules resume\`
 ${storeOptionsHelp}
@@ -81,7 +85,9 @@ ${storeOptionsHelp}
 /** Whoever may reach the database. */
 const actor = { kind: "user", id: "command line" } as const;
 
-function readCall({ group, handler, param, route, block, timeout, retries }: Values): CallOptions {
+function readCall(values: Values): CallOptions {
+  const { group, handler, param, route, block, timeout, retries } = values;
+  const { "retry-pause": pause, "retry-factor": factor } = values;
   if (group === undefined || handler === undefined)
     throw new UsageError(
       `schedules add: expected --group and --handler, found no --${group === undefined ? "group" : "handler"}. See \`makegood schedules add --help\`.`,
@@ -93,6 +99,8 @@ function readCall({ group, handler, param, route, block, timeout, retries }: Val
     ...(block === undefined ? {} : { block }),
     ...(timeout === undefined ? {} : { timeout: readWhole(timeout, "timeout", 1, maxTimeoutSeconds) * 1_000 }),
     ...(retries === undefined ? {} : { retries: readWhole(retries, "retries", 0, maxRetries) }),
+    ...(pause === undefined ? {} : { retryPause: pause as "1s" }),
+    ...(factor === undefined ? {} : { retryFactor: Number(factor) }),
   };
 }
 

@@ -23,6 +23,8 @@ export interface RemoteCall {
   /** Of one attempt on an executor; null: none. */
   readonly timeoutMs: number | null;
   readonly retries: number;
+  /** Before the first retry, and by how much each pause is longer than the one before; up to an hour. Absent: at once. */
+  readonly retryPause?: { readonly ms: number; readonly factor: number };
   /** The executors' word for the job, 1 … 2^31 − 1: at each of them one run of a number at a time. Default: made of the schedule's id. */
   readonly jobId?: number;
 }

@@ -1,11 +1,12 @@
 // What a center does with executors, one small thing at a time: choose one, send to it, hear how it ended. Each is safe to
 // repeat after a crash: a run is opened once for its attempt, with the executor chosen for it, before anything is sent; and
 // it ends once.
-import { type DispatchOrder, jobIdOf, type RunEnd } from "../../core/dispatch.ts";
+import { jobIdOf, type RunEnd } from "../../core/dispatch.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { EndedRunState, ExecutorRow, ExecutorStore, RunRow } from "../../core/executors.ts";
 import type { Clock, Log, Random } from "../../core/ports.ts";
 import { type Md5, route } from "../../core/routing/route.ts";
+import type { RemoteCall } from "../../core/schedule/definition.ts";
 import type { Callee, ExecutorClient, Said } from "./executor-client.ts";
 
 export interface CenterOptions {
@@ -21,7 +22,7 @@ export interface CenterOptions {
   readonly scheduleOf: (executionId: string) => Promise<string | null>;
 }
 
-type NamedOrder = DispatchOrder & { readonly jobId: number };
+type NamedOrder = RemoteCall & { readonly jobId: number };
 
 /** One shard of one attempt. `address`: fixed, for a broadcast. */
 export interface Assignment {
@@ -56,7 +57,7 @@ export class Center {
   }
 
   /** Sends one attempt, or finds that it was sent before. Throws only what the store throws. */
-  async send(given: DispatchOrder, assignment: Assignment): Promise<Sent> {
+  async send(given: RemoteCall, assignment: Assignment): Promise<Sent> {
     const before = await this.#opened(assignment);
     if (before !== undefined) return this.#again(given, before);
     const order = await this.#named(given, assignment);
@@ -103,7 +104,7 @@ export class Center {
   }
 
   /** The process that opened it died, or an answer was lost: what the executor has of it decides. */
-  async #again(order: DispatchOrder, run: RunRow): Promise<Sent> {
+  async #again(order: RemoteCall, run: RunRow): Promise<Sent> {
     if (run.endedAt !== null) return { kind: "ended", logId: run.logId, address: run.address, end: endOf(run) };
     if (run.state === "running") return taken(run);
     const callee = await this.calleeOf(run);
@@ -114,7 +115,7 @@ export class Center {
   }
 
   /** Takes the first that answers the strategy's probe. A text says why there is none. */
-  async #named(order: DispatchOrder, { executionId }: Assignment): Promise<NamedOrder> {
+  async #named(order: RemoteCall, { executionId }: Assignment): Promise<NamedOrder> {
     const { jobId } = order;
     if (jobId !== undefined) return { ...order, jobId };
     const { scheduleOf, sha256 } = this.options;
@@ -161,7 +162,7 @@ export class Center {
     return refusals.length === 0 ? noExecutor(group) : `no executor of group ${group} took it: ${refusals.join("; ")}`;
   }
 
-  async #trigger(order: DispatchOrder, run: RunRow, callee: Callee): Promise<Sent> {
+  async #trigger(order: RemoteCall, run: RunRow, callee: Callee): Promise<Sent> {
     const said = await this.options.client.trigger(callee, {
       jobId: run.jobId,
       logId: run.logId,

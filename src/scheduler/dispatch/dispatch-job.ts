@@ -2,9 +2,10 @@
 // another one goes on. It sends, waits to hear, and sends again if that is wanted; a broadcast is one child for each shard.
 
 import { job, signal } from "../../core/define.ts";
-import { type DispatchOrder, dispatchJobName, failureCodes, mayRetry, type RunEnd } from "../../core/dispatch.ts";
+import { dispatchJobName, failureCodes, mayRetry, pauseAfter, type RunEnd } from "../../core/dispatch.ts";
 import { NonRetryableError } from "../../core/errors.ts";
 import type { Context, Job, Signal } from "../../core/job.ts";
+import type { RemoteCall } from "../../core/schedule/definition.ts";
 import type { Center, Sent } from "./center.ts";
 
 export interface DispatchResult {
@@ -18,14 +19,14 @@ export interface DispatchResult {
 }
 
 /** One shard of a broadcast: `address` is fixed. */
-export interface ShardOrder extends DispatchOrder {
+export interface ShardOrder extends RemoteCall {
   readonly shardIndex: number;
   readonly shardTotal: number;
   readonly address: string;
 }
 
 export interface DispatchJobs {
-  readonly dispatch: Job<DispatchOrder, DispatchOrder, DispatchResult>;
+  readonly dispatch: Job<RemoteCall, RemoteCall, DispatchResult>;
   readonly shard: Job<ShardOrder, ShardOrder, DispatchResult>;
 }
 
@@ -45,7 +46,7 @@ export function createDispatchJobs(center: Center): DispatchJobs {
     { attemptTimeout: "5m" },
     (ctx, order) => attempts(center, ctx, order, order),
   );
-  const dispatch = job<DispatchOrder, DispatchOrder, DispatchResult>(
+  const dispatch = job<RemoteCall, RemoteCall, DispatchResult>(
     dispatchJobName,
     { attemptTimeout: "5m" },
     (ctx, order) =>
@@ -62,7 +63,7 @@ interface Place {
   readonly address: string | null;
 }
 
-async function attempts(center: Center, ctx: Context, order: DispatchOrder, place: Place): Promise<DispatchResult> {
+async function attempts(center: Center, ctx: Context, order: RemoteCall, place: Place): Promise<DispatchResult> {
   for (let attempt = 1; ; attempt++) {
     const sent = (await ctx.step(["send", attempt], {
       run: () => center.send(order, { executionId: ctx.executionId, key: ctx.key, attempt, ...placeOf(place) }),
@@ -73,8 +74,8 @@ async function attempts(center: Center, ctx: Context, order: DispatchOrder, plac
     if (end.state === "completed")
       return { logId: sent.logId, executor: sent.address, attempts: attempt, message: end.message };
     if (!mayRetry(end, attempt, order)) throw failure(end, sent, attempt);
-    const { retryPauseMs = 0 } = order;
-    if (retryPauseMs > 0) await ctx.sleep(["before retry", attempt], retryPauseMs);
+    const pauseMs = pauseAfter(attempt, order);
+    if (pauseMs > 0) await ctx.sleep(["before retry", attempt], pauseMs);
   }
 }
 
@@ -83,7 +84,7 @@ const placeOf = ({ shardIndex, shardTotal, address }: Place): Place => ({ shardI
 async function hear(
   center: Center,
   ctx: Context,
-  { timeoutMs }: DispatchOrder,
+  { timeoutMs }: RemoteCall,
   logId: number,
   attempt: number,
 ): Promise<RunEnd> {
@@ -111,7 +112,7 @@ function failure({ state, message }: RunEnd, { address, logId }: Sent, attempt: 
 async function broadcast(
   center: Center,
   ctx: Context,
-  order: DispatchOrder,
+  order: RemoteCall,
   shard: Job<ShardOrder, ShardOrder, DispatchResult>,
 ): Promise<DispatchResult> {
   const addresses = await ctx.step("choose", {
