@@ -65,6 +65,7 @@ export type {
   TxAdapter,
 } from "./core/participant.ts";
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
+export type { ReconcileOptions, RowsWanted } from "./core/reconcile.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
 export { at, cron, every, type Fire, type TimeTrigger } from "./core/schedule/trigger.ts";
 export type { Schema } from "./core/schema.ts";
@@ -85,6 +86,7 @@ export type {
   ShownSchedule,
 } from "./engine/schedules.ts";
 export type { LogLine, ShownExecution } from "./engine/shown-executions.ts";
+export { reconcile, type ScanResult } from "./engine/reconcile/reconcile.ts";
 export type { IfExists, StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";

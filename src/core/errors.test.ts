@@ -83,6 +83,7 @@ describe("the catalog", () => {
         "MESSAGE_POISON final unknown",
         "MESSAGE_UNKNOWN final none",
         "NON_RETRYABLE final unknown",
+        "NOT_MADE_GOOD final unknown",
         "NO_PROGRESS final unknown",
         "OPTION_INVALID final none",
         "PARTICIPANT_NOT_MIGRATED final none",

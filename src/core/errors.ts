@@ -86,6 +86,7 @@ export const errorCatalog = {
   DISCARDED: uncertain("The execution was given up, by a strategy or by a person.", "Start it again if it is still wanted."),
   CHILD_FAILED: uncertain("A child execution did not complete.", "See `details.error`; catch it if the parent can go on without the child."),
   EXECUTION_NOT_SUCCESSFUL: uncertain("`result()` was asked of an execution that ended otherwise than completed.", "See `details.state` and `details.error`; `outcome()` returns both without throwing."),
+  NOT_MADE_GOOD: uncertain("A row that a reconciler found bad was still bad when its window closed.", "See `details`: the row, the last fix and its error. Put it right and settle the incident, or restart the fix and retry."),
 
   // Messages that are stuck.
   MESSAGE_POISON: uncertain("The processes that relayed this message died again and again.", "Find what kills the process in the trigger's `input`, the job's `key` or its schema; then retry or skip the message."),

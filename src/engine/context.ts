@@ -1,7 +1,7 @@
 // The face that a run shows to the job's function.
 
 import { type Duration, toMs } from "../core/duration.ts";
-import { CatalogError, OptionError } from "../core/errors.ts";
+import { CatalogError, InvariantError, OptionError } from "../core/errors.ts";
 import type { AnyJob, Context, SignalOf, StepName } from "../core/job.ts";
 import { fingerprint } from "../core/keys.ts";
 import { checkOptions } from "../core/options.ts";
@@ -30,6 +30,11 @@ export function createContext(run: Run): Context {
   return new RunContext(run) as unknown as Context;
 }
 
+/** For jobs of makegood's own, which need the engine behind it. Throws INVARIANT for a context of other making, such as a copy. */
+export function runOf(context: Context): Run {
+  return RunContext.runOf(context);
+}
+
 /**
  * Verbs and names are properties of the object itself, so that they can be taken out of it and copied with it. What lives
  * (`now`, `signal`, `log`) is not: an accessor of the object's own costs a microsecond and more, for every execution.
@@ -51,6 +56,11 @@ class RunContext {
     this.key = claimed.key ?? claimed.id;
     this.round = claimed.round;
     this.random = randomSequence(run.env.sha256, claimed.id);
+  }
+
+  static runOf(context: object): Run {
+    if (#run in context) return context.#run;
+    throw new InvariantError("Expected the context that the engine made, found another object");
   }
 
   get now(): Date {

@@ -14,7 +14,7 @@ export class Registry {
   readonly #resolved = new WeakMap<AnyJob, Definition>();
   #refs: readonly JobRef[] = [];
 
-  /** Registering the same job object again changes nothing. Throws JOB_DUPLICATE for another one of the same name and version. */
+  /** With its companions. Registering the same job object again changes nothing. Throws JOB_DUPLICATE for another one of the same name and version. */
   add(job: AnyJob): void {
     const versions = this.#definitions.get(job.name) ?? new Map<number, Definition>();
     const known = versions.get(job.version);
@@ -28,6 +28,7 @@ export class Registry {
     versions.set(job.version, this.resolve(job));
     this.#definitions.set(job.name, versions);
     this.#refs = [...this.#refs, { job: job.name, version: job.version }];
+    for (const companion of job.companions ?? []) this.add(companion);
   }
 
   find(name: string, version: number): Definition | undefined {

@@ -20,6 +20,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   "app options": () => optionTable("src/makegood.ts", "AppOptions"),
   "executor options": () => optionTable("src/executor/xxl-job/options.ts", "XxlExecutorOptions"),
   "publish options": () => optionTable("src/core/message.ts", "PublishOptions"),
+  "reconcile options": () => optionTable("src/core/reconcile.ts", "ReconcileOptions"),
   "start options": () => optionTable("src/engine/starter.ts", "StartOptions"),
 };
 
