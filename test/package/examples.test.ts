@@ -46,6 +46,8 @@ executions: A-17 completed
 
 /** What they do with an admin is in test/xxl-job/process.test.ts. */
 const servers = ["xxl-executor.ts"];
+/** Those that read a file have a test of their own. */
+const withInput = ["order-lifecycle.ts"];
 
 /** A second run finds the executions of the first by their keys: it does nothing anew, and says the same. */
 const saysTheSameAgain = ["order-saga.ts"];
@@ -74,7 +76,7 @@ describe("the examples", () => {
       readdirSync(folder)
         .filter((file) => file.endsWith(".ts"))
         .sort(),
-    ).toEqual([...Object.keys(printed), ...servers].sort());
+    ).toEqual([...Object.keys(printed), ...servers, ...withInput].sort());
   });
 
   it.each(servers)("%s runs until it is told to stop", async (example) => {
