@@ -13,7 +13,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: ["test/services/global-setup.ts"],
     // Processes, not threads: tests kill, freeze and watch real processes, and node:sqlite blocks its thread.
     pool: "forks",

@@ -3,7 +3,8 @@
  *
  *     npm run -s example NAME [-- OPTION…]
  *
- * Elsewhere, with makegood installed, an example is run by Node alone, as its first lines say.
+ * NAME is a file beside this one, or a folder of patterns/. Elsewhere, with makegood installed, an example is run by Node
+ * alone, as its first lines say.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { registerHooks } from "node:module";
@@ -11,16 +12,24 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [name, ...args] = process.argv.slice(2);
-const names = readdirSync(import.meta.dirname)
+/** These read their own options; the others have none. */
+const takeOptions = ["xxl-executor"];
+
+const here = import.meta.dirname;
+const single = readdirSync(here)
   .filter((file) => file.endsWith(".ts"))
-  .map((file) => file.slice(0, -".ts".length))
-  .sort();
+  .map((file) => file.slice(0, -".ts".length));
+const patterns = readdirSync(join(here, "patterns")).filter((folder) =>
+  existsSync(join(here, "patterns", folder, "example.ts")),
+);
+const names = [...single, ...patterns].sort();
 
 if (name === undefined || !names.includes(name)) {
   const found = name === undefined ? "none" : JSON.stringify(name);
-  process.stderr.write(`example: expected the name of an example (${names.join(", ")}), found ${found}.\n`);
-  process.exit(2);
+  refuse(`expected the name of an example (${names.join(", ")}), found ${found}.`);
 }
+if (args.length > 0 && !takeOptions.includes(name))
+  refuse(`expected no options, since ${name} has none, found ${args.map((arg) => JSON.stringify(arg)).join(" ")}.`);
 
 const source = resolve(import.meta.dirname, "..", "src");
 registerHooks({
@@ -33,6 +42,11 @@ registerHooks({
   },
 });
 
-const file = join(import.meta.dirname, `${name}.ts`);
+const file = patterns.includes(name) ? join(here, "patterns", name, "example.ts") : join(here, `${name}.ts`);
 process.argv = [process.execPath, file, ...args];
 await import(pathToFileURL(file).href);
+
+function refuse(message) {
+  process.stderr.write(`example: ${message}\n`);
+  process.exit(2);
+}
