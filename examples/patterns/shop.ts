@@ -15,6 +15,8 @@ export interface ShopTables {
     units: number;
     cents: number;
     version: number;
+    /** Epoch ms; only of order-compensate. */
+    failed_at: Generated<number>;
   };
   stock: { code: string; units: number; held: number };
   accounts: { name: string; cents: number; held: number; version: number };
@@ -46,6 +48,7 @@ export async function createTables(db: ShopDb): Promise<void> {
     .addColumn("units", "integer", (column) => column.notNull())
     .addColumn("cents", "integer", (column) => column.notNull())
     .addColumn("version", "integer", (column) => column.notNull())
+    .addColumn("failed_at", "bigint", (column) => column.notNull().defaultTo(0))
     .execute();
   await create("stock", "code")
     .addColumn("units", "integer", (column) => column.notNull())

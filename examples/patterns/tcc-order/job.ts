@@ -31,6 +31,7 @@ export const tccOrder = (shop: Shop, bank: Bank) =>
       try: ({ key }) => bank.hold(order, key),
       confirm: ({ key }) => bank.settle(order, key),
       cancel: ({ actionKey }) => bank.release(order, actionKey),
+      retry: { backoff: { initial: "50ms" } },
     });
     // Returning is the decision.
   });

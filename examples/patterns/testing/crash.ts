@@ -1,5 +1,6 @@
 /** Crashes that a test can place: at every point of the engine's store in turn, or in the middle of a record. */
-import type { AnyJob, App, TxAdapter } from "makegood";
+import { setTimeout as wait } from "node:timers/promises";
+import { type AnyJob, type App, participant, type TxAdapter } from "makegood";
 import { mortal } from "makegood/testing";
 import { newApp, type World } from "./worlds.ts";
 
@@ -19,8 +20,9 @@ interface Story {
  * process of the same name takes over, and the caller asks it the same again. Checks after each, and gives how many died.
  */
 export async function crashEverywhere(world: World, { jobs, prepare, act, check }: Story): Promise<number> {
-  // The servers' points are walked with larger steps: they cost more, and SQLite has shown each of them.
-  const stride = world.kind === "sqlite" ? 1 : 5;
+  // The servers' points are walked with larger steps: they cost more, and SQLite has shown each of them. Where messages wait
+  // for the end of a lease, each costs a second.
+  const stride = (world.kind === "sqlite" ? 1 : 5) * (world.hasMessages ? 2 : 1);
   let deaths = 0;
   for (let killAt = 1; killAt <= maxPoints; killAt += stride) {
     const id = `${world.namespace}-${killAt}`;
@@ -38,14 +40,16 @@ type Act = (app: App) => Promise<unknown>;
 
 async function dieAt(world: World, namespace: string, killAt: number, jobs: Story["jobs"], act: Act): Promise<boolean> {
   const life = mortal(world.newStore());
+  const database = mortalAdapter(world.adapter);
   const dead = new Promise<true>((resolve) => {
     life.onPoint = (point) => {
       if (point !== killAt) return;
       life.kill();
+      database.kill();
       resolve(true);
     };
   });
-  const app = newApp(world, life.store, "shop-1", namespace);
+  const app = newApp(world, life.store, { namespace, relays: participant("shop", database.adapter) });
   app.register(...jobs);
   const lived = app
     .run()
@@ -59,7 +63,7 @@ async function dieAt(world: World, namespace: string, killAt: number, jobs: Stor
 }
 
 async function liveOn(world: World, namespace: string, jobs: Story["jobs"], act: Act): Promise<void> {
-  const app = newApp(world, world.newStore(), "shop-1", namespace);
+  const app = newApp(world, world.newStore(), { namespace });
   app.register(...jobs);
   await app.run();
   await act(app);
@@ -99,3 +103,15 @@ export function mortalAdapter<Tx>(adapter: TxAdapter<Tx, "async">): MortalAdapte
     },
   };
 }
+
+/** Looks until it is so. */
+export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (let looks = 0; looks < maxLooks; looks++) {
+    if (await isSo()) return;
+    await wait(lookEveryMs);
+  }
+  throw new Error(`Expected it to be so within ${(maxLooks * lookEveryMs) / 1_000} s`);
+}
+
+const maxLooks = 2_000;
+const lookEveryMs = 10;

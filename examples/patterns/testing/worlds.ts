@@ -6,31 +6,45 @@ import { mysql } from "makegood/mysql";
 import { postgres } from "makegood/postgres";
 import { createPool } from "mysql2";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from "vitest";
 import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
 import { type Embedded, openEmbedded } from "../embedded.ts";
 import { createTables, emptyTables, type ShopTables } from "../shop.ts";
 
 export interface World extends Omit<Embedded, "run" | "another"> {
   readonly kind: "sqlite" | "postgres" | "mariadb";
-  /** Keeps the executions of one test apart from those of the others. */
+  /** Another in each test: for ids and keys that shall not meet those of other tests. */
   readonly namespace: string;
+  /** Whether the apps of all tests have one namespace: what subscribes to messages is known by it, and waited for. */
+  readonly hasMessages: boolean;
   /** A client whose pool has one connection, so that the next caller gets the connection of the one before. */
   oneConnection(): Embedded["db"];
   /** An app that works; it is stopped at the end of the test. */
   run(...jobs: readonly AnyJob[]): Promise<App>;
 }
 
-type Opened = Omit<World, "run" | "namespace">;
+type Opened = Omit<World, "run" | "namespace" | "hasMessages">;
+
+/** With room for walks over every point on a machine that has other things to do. */
+const testTimeout = 150_000;
 
 /** Runs the suite on SQLite, PostgreSQL and MariaDB. The world may be used inside tests and hooks. */
-export function describeWorlds(name: string, suite: (world: World) => void): void {
-  describe(`${name} on SQLite`, () => suiteOn(openSqlite, suite));
-  describeWithPostgres(`${name} on PostgreSQL`, (database) => suiteOn(() => openPostgres(database.url), suite));
-  describeWithMariadb(`${name} on MariaDB`, (database) => suiteOn(() => openMariadb(database.url), suite));
+export function describeWorlds(name: string, suite: Suite, { hasMessages = false } = {}): void {
+  const on = (open: () => Promise<Opened>): void => suiteOn(open, suite, hasMessages);
+  describe(`${name} on SQLite`, () => on(openSqlite));
+  describeWithPostgres(`${name} on PostgreSQL`, (database) => on(() => openPostgres(database.url)));
+  describeWithMariadb(`${name} on MariaDB`, (database) => on(() => openMariadb(database.url)));
 }
 
-function suiteOn(open: () => Promise<Opened>, suite: (world: World) => void): void {
+/** As `describeWorlds`, on SQLite alone: for what no database of a shop decides. */
+export function describeEmbedded(name: string, suite: Suite): void {
+  describe(name, () => suiteOn(openSqlite, suite, false));
+}
+
+type Suite = (world: World) => void;
+
+function suiteOn(open: () => Promise<Opened>, suite: Suite, hasMessages: boolean): void {
+  vi.setConfig({ testTimeout });
   let opened: Opened | undefined;
   let apps: App[] = [];
   let count = 0;
@@ -39,6 +53,7 @@ function suiteOn(open: () => Promise<Opened>, suite: (world: World) => void): vo
       if (opened === undefined) throw new Error("Expected to be read inside a test or hook, found outside");
       if (name === "namespace") return `test-${count}`;
       if (name === "run") return run;
+      if (name === "hasMessages") return hasMessages;
       return Reflect.get(opened, name);
     },
   });
@@ -64,10 +79,19 @@ function suiteOn(open: () => Promise<Opened>, suite: (world: World) => void): vo
   suite(world);
 }
 
+interface Life {
+  readonly namespace: string;
+  /** Of the shop, for its messages: a dead process relays none. */
+  readonly relays: World["shop"];
+}
+
 /** Silent, since faults are what the tests are about. */
-export function newApp(world: World, store: Store, workerName = "shop-1", namespace = world.namespace): App {
+export function newApp(world: World, store: Store, life: Partial<Life> = {}): App {
+  const { namespace = world.namespace, relays = world.shop } = life;
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  return makegood({ store, namespace, workerName, poll: "20ms", participants: [world.shop], log });
+  // Messages that a dead process had are taken over when its lease is out.
+  const more = world.hasMessages ? ({ namespace: "shop", lease: "1s" } as const) : { namespace };
+  return makegood({ store, workerName: "shop-1", poll: "20ms", participants: [relays], log, ...more });
 }
 
 async function openSqlite(): Promise<Opened> {
