@@ -75,6 +75,7 @@ export type { App } from "./engine/app.ts";
 export type { CommandOptions, SignalOptions, StepVerdict, Verdict } from "./engine/commands.ts";
 export type { MessageAddress, Messages, ShownMessage } from "./engine/messages.ts";
 export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/reader.ts";
+export { reconcile, type ScanResult } from "./engine/reconcile/reconcile.ts";
 export type { CallOptions } from "./engine/remote-call.ts";
 export type {
   AddOptions,
@@ -86,7 +87,6 @@ export type {
   ShownSchedule,
 } from "./engine/schedules.ts";
 export type { LogLine, ShownExecution } from "./engine/shown-executions.ts";
-export { reconcile, type ScanResult } from "./engine/reconcile/reconcile.ts";
 export type { IfExists, StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";

@@ -217,6 +217,8 @@ export interface Job<I, O, R> {
   readonly version: number;
   readonly options: JobOptions<I, O>;
   readonly handler: Handler<O, unknown>;
+  /** Jobs that it cannot do without: registered wherever it is. */
+  readonly companions?: readonly AnyJob[];
   /** Never present; carries the result's type. */
   readonly result?: (input: I) => R;
 }
