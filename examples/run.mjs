@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 
 const [name, ...args] = process.argv.slice(2);
 /** These read their own options; the others have none. */
-const takeOptions = ["xxl-executor"];
+const takeOptions = ["order-lifecycle", "xxl-executor"];
 
 const here = import.meta.dirname;
 const single = readdirSync(here)

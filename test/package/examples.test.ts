@@ -97,14 +97,12 @@ describe("the examples", () => {
   it("are run from a checkout by their name", async () => {
     const example = (...args: readonly string[]) =>
       run(process.execPath, [join(root, "examples", "run.mjs"), ...args], { cwd: consumer.folder });
-    expect(await example("xxl-executor", "--help")).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining("Usage:"),
-    });
-    expect(await example("xxl-executor", "--prot")).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("--prot"),
-    });
+    for (const name of ["xxl-executor", "order-lifecycle"]) {
+      expect(await example(name, "--help")).toMatchObject({ code: 0, stdout: expect.stringContaining("Usage:") });
+      // By the example itself: its options get there.
+      expect(await example(name, "--prot")).toMatchObject({ code: 2, stderr: expect.stringContaining("Usage:") });
+    }
+    expect(await example("approval", "--prot")).toMatchObject({ code: 2, stderr: expect.stringContaining("has none") });
     expect(await example("nothing")).toMatchObject({ code: 2, stderr: expect.stringContaining('found "nothing"') });
     expect(await example()).toMatchObject({ code: 2, stderr: expect.stringContaining("found none") });
   });
