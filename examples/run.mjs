@@ -7,9 +7,9 @@
  * alone, as its first lines say.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { registerHooks } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import "./source.mjs";
 
 const [name, ...args] = process.argv.slice(2);
 /** These read their own options; the others have none. */
@@ -30,17 +30,6 @@ if (name === undefined || !names.includes(name)) {
 }
 if (args.length > 0 && !takeOptions.includes(name))
   refuse(`expected no options, since ${name} has none, found ${args.map((arg) => JSON.stringify(arg)).join(" ")}.`);
-
-const source = resolve(import.meta.dirname, "..", "src");
-registerHooks({
-  resolve(specifier, context, next) {
-    const match = /^makegood(?:\/([a-z-]+))?$/.exec(specifier);
-    const file = match === null ? null : join(source, `${match[1] ?? "index"}.ts`);
-    return file !== null && existsSync(file)
-      ? { url: pathToFileURL(file).href, shortCircuit: true }
-      : next(specifier, context);
-  },
-});
 
 const file = patterns.includes(name) ? join(here, "patterns", name, "example.ts") : join(here, `${name}.ts`);
 process.argv = [process.execPath, file, ...args];

@@ -1,7 +1,11 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { beforeEach, expect, it } from "vitest";
 import { centsOf, insertAccount, insertStock, note, noted, stateOf, unitsOf } from "../shop.ts";
 import { crashEverywhere } from "../testing/crash.ts";
 import { describeWorlds } from "../testing/worlds.ts";
+import type { ChildArguments } from "./dying-child.ts";
 import { buy } from "./job.ts";
 import * as naive from "./naive.ts";
 
@@ -33,6 +37,24 @@ describeWorlds("local-transaction", (world) => {
     const other = world.oneConnection();
     expect(await noted(other, "B-1")).toEqual(["paid"]);
     await other.destroy();
+  });
+
+  it("of a process that is killed by SIGKILL between two writes nothing stays, and its successor writes all three", async () => {
+    const { db, kind, url, namespace } = world;
+    const own = { ...order, id: `${namespace} A-1`, customer: "ann" };
+    await insertAccount(db, "ann", 100);
+    const child: ChildArguments = { place: { kind, url }, namespace, order: own };
+    const files = [join(import.meta.dirname, "../../source.mjs"), join(import.meta.dirname, "dying-child.ts")] as const;
+    const flags = ["--disable-warning=ExperimentalWarning", "--import", files[0], files[1]];
+    const ended = promisify(execFile)(process.execPath, [...flags, JSON.stringify(child)]);
+    await expect(ended).rejects.toMatchObject({ signal: "SIGKILL", stderr: "" });
+    const standing = async () => [await stateOf(db, own.id), await unitsOf(db, "cup"), await centsOf(db, "ann")];
+    expect(await standing()).toEqual([undefined, 100, 100]);
+    const job = buy(world.shop);
+    const app = await world.run(job);
+    expect((await app.list({ job: job.name })).length).toBe(1);
+    await (await app.start(job, own)).result();
+    expect(await standing()).toEqual(["paid", 99, 90]);
   });
 
   it("killed at any point and asked again, all three writes are there once", async () => {

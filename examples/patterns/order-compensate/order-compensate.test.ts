@@ -69,6 +69,15 @@ describeWorlds("order-compensate", (world) => {
     expect(await standing("A-1")).toEqual(["canceled", 100]);
   });
 
+  it("a fix that comes late, for an order that somebody has put right meanwhile, gives nothing back", async () => {
+    await insertFailed("A-1", Date.now());
+    await world.db.updateTable("orders").set({ state: "canceled" }).where("id", "=", "A-1").execute();
+    const { fix } = orderCompensate(world.shop, world.db);
+    const app = await world.run(fix);
+    expect(await (await app.start(fix, { id: "A-1" })).result()).toBe("was good already");
+    expect(await standing("A-1")).toEqual(["canceled", 99]);
+  });
+
   it("killed at any point and scanned again, each row is given back once", async () => {
     const { scan, fix } = orderCompensate(world.shop, world.db);
     await crashEverywhere(world, {

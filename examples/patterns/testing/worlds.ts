@@ -1,29 +1,23 @@
 /** The shop on each database, for the patterns' tests: as real as it gets, and emptied before each test. */
-import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
-import { type AnyJob, type App, makegood, participant, type Store } from "makegood";
-import { kysely } from "makegood/kysely";
-import { mysql } from "makegood/mysql";
-import { postgres } from "makegood/postgres";
-import { createPool } from "mysql2";
-import pg from "pg";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AnyJob, type App, makegood, type Store } from "makegood";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from "vitest";
 import { describeWithMariadb, describeWithPostgres } from "../../../test/services/describe.ts";
-import { type Embedded, openEmbedded } from "../embedded.ts";
-import { createTables, emptyTables, type ShopTables } from "../shop.ts";
+import { createTables, emptyTables } from "../shop.ts";
+import { type Client, connect, type Place } from "./clients.ts";
 
-export interface World extends Omit<Embedded, "run" | "another"> {
-  readonly kind: "sqlite" | "postgres" | "mariadb";
+export interface World extends Client, Place {
   /** Another in each test: for ids and keys that shall not meet those of other tests. */
   readonly namespace: string;
   /** Whether the apps of all tests have one namespace: what subscribes to messages is known by it, and waited for. */
   readonly hasMessages: boolean;
-  /** A client whose pool has one connection, so that the next caller gets the connection of the one before. */
-  oneConnection(): Embedded["db"];
   /** An app that works; it is stopped at the end of the test. */
   run(...jobs: readonly AnyJob[]): Promise<App>;
 }
 
-type Opened = Omit<World, "run" | "namespace" | "hasMessages">;
+type Opened = Client & Place;
 
 /** With room for walks over every point on a machine that has other things to do. */
 const testTimeout = 150_000;
@@ -32,8 +26,8 @@ const testTimeout = 150_000;
 export function describeWorlds(name: string, suite: Suite, { hasMessages = false } = {}): void {
   const on = (open: () => Promise<Opened>): void => suiteOn(open, suite, hasMessages);
   describe(`${name} on SQLite`, () => on(openSqlite));
-  describeWithPostgres(`${name} on PostgreSQL`, (database) => on(() => openPostgres(database.url)));
-  describeWithMariadb(`${name} on MariaDB`, (database) => on(() => openMariadb(database.url)));
+  describeWithPostgres(`${name} on PostgreSQL`, (database) => on(() => open({ kind: "postgres", url: database.url })));
+  describeWithMariadb(`${name} on MariaDB`, (database) => on(() => open({ kind: "mariadb", url: database.url })));
 }
 
 /** As `describeWorlds`, on SQLite alone: for what no database of a shop decides. */
@@ -95,49 +89,18 @@ export function newApp(world: World, store: Store, life: Partial<Life> = {}): Ap
 }
 
 async function openSqlite(): Promise<Opened> {
-  const { another, run: _, ...embedded } = await openEmbedded();
-  return { ...embedded, kind: "sqlite", oneConnection: another };
+  const folder = mkdtempSync(join(tmpdir(), "makegood-pattern-"));
+  const opened = await open({ kind: "sqlite", url: join(folder, "shop.db") });
+  const close = async (): Promise<void> => {
+    await opened.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { ...opened, close };
 }
 
-async function openPostgres(url: string): Promise<Opened> {
-  const newPool = (max: number): pg.Pool => {
-    // Each store of the dead listens to it.
-    const pool = new pg.Pool({ connectionString: url, max }).setMaxListeners(0);
-    return pool.on("error", () => undefined);
-  };
-  const [enginePool, pool] = [newPool(20), newPool(10)];
-  const db = new Kysely<ShopTables>({ dialect: new PostgresDialect({ pool }) });
-  const adapter = kysely(db, { dialect: "postgres", pool });
-  return {
-    ...(await settle("postgres", db, adapter)),
-    newStore: () => postgres(enginePool, { migrate: true }),
-    oneConnection: () => new Kysely<ShopTables>({ dialect: new PostgresDialect({ pool: newPool(1) }) }),
-    async close() {
-      await db.destroy();
-      await enginePool.end();
-    },
-  };
-}
-
-async function openMariadb(uri: string): Promise<Opened> {
-  const newPool = (connectionLimit: number) => createPool({ uri, connectionLimit });
-  const enginePool = newPool(30);
-  const db = new Kysely<ShopTables>({ dialect: new MysqlDialect({ pool: newPool(10) }) });
-  const adapter = kysely(db, { dialect: "mysql" });
-  return {
-    ...(await settle("mariadb", db, adapter)),
-    newStore: () => mysql(enginePool, { migrate: true }),
-    oneConnection: () => new Kysely<ShopTables>({ dialect: new MysqlDialect({ pool: newPool(1) }) }),
-    async close() {
-      await db.destroy();
-      await new Promise((resolve) => enginePool.end(resolve));
-    },
-  };
-}
-
-async function settle<K extends World["kind"]>(kind: K, db: Embedded["db"], adapter: Embedded["adapter"]) {
-  const shop = participant("shop", adapter);
-  await createTables(db);
-  await shop.migrate();
-  return { kind, db, adapter, shop };
+async function open(place: Place): Promise<Opened> {
+  const client = connect(place);
+  await createTables(client.db);
+  await client.shop.migrate();
+  return { ...place, ...client };
 }
