@@ -1,3 +1,13 @@
+export { type ChecklistOptions, checklist } from "./checklist/checklist.ts";
+export type {
+  ChecklistReport,
+  CheckStatus,
+  Finding,
+  FindingCode,
+  JobReport,
+  PointReport,
+  Severity,
+} from "./checklist/report.ts";
 export { fromHeaders, type HeaderSource } from "./core/call-identity.ts";
 export type { Stored } from "./core/codec.ts";
 export { job, signal } from "./core/define.ts";
@@ -15,9 +25,12 @@ export {
 export { type ShownState, type Status, shownStates, statuses } from "./core/execution.ts";
 export type {
   AnyJob,
+  CheckPoint,
   Child,
   Concurrency,
+  ConsistencyLevel,
   Context,
+  Declarations,
   Effect,
   Execution,
   Handler,

@@ -51,11 +51,11 @@ describe("wrong arguments end with exit code 2 and say what was expected:", () =
     [[], "makegood: expected a command, found none."],
     [
       ["frobnicate"],
-      'makegood: expected a command (demo, serve, schedules, start, executions, import, migrate), found the unknown command "frobnicate". See `makegood --help`.',
+      'makegood: expected a command (demo, serve, schedules, start, executions, import, checklist, migrate), found the unknown command "frobnicate". See `makegood --help`.',
     ],
     [
       ["--frobnicate"],
-      'makegood: expected a command (demo, serve, schedules, start, executions, import, migrate), found the unknown option "--frobnicate". See `makegood --help`.',
+      'makegood: expected a command (demo, serve, schedules, start, executions, import, checklist, migrate), found the unknown option "--frobnicate". See `makegood --help`.',
     ],
     [["demo", "--frobnicate"], "makegood: Unknown option '--frobnicate'. See `makegood demo --help`."],
     [["demo", "orders.csv"], /Unexpected argument 'orders.csv'.*See `makegood demo --help`\.$/],

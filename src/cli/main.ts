@@ -2,6 +2,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "../index.ts";
+import { checklistCommand } from "./checklist/command.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { executionsCommand } from "./executions/command.ts";
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   startCommand,
   executionsCommand,
   importCommand,
+  checklistCommand,
   migrateCommand,
 ];
 
@@ -96,5 +98,9 @@ function endWithReader(error: Error): void {
   throw error;
 }
 
-if (isMain()) process.stdout.on("error", endWithReader);
-if (isMain()) process.exitCode = await main(process.argv.slice(2), processTerminal());
+if (isMain()) {
+  process.stdout.on("error", endWithReader);
+  const code = await main(process.argv.slice(2), processTerminal());
+  // What a module of the user's left open must not hold up the end. What was printed has been written by then.
+  process.stdout.write("", () => process.exit(code));
+}

@@ -3,7 +3,17 @@
 import type { Stored } from "./codec.ts";
 import { type Duration, toMs } from "./duration.ts";
 import { OptionError } from "./errors.ts";
-import type { AnyJob, Concurrency, Handler, Job, JobOptions, Signal } from "./job.ts";
+import {
+  type AnyJob,
+  type Concurrency,
+  checkPoints,
+  consistencyLevels,
+  type Declarations,
+  type Handler,
+  type Job,
+  type JobOptions,
+  type Signal,
+} from "./job.ts";
 import { validateJobName } from "./keys.ts";
 import { checkInteger, checkOptions } from "./options.ts";
 import { type Marks, parseMarks } from "./redact.ts";
@@ -30,6 +40,7 @@ const jobOptionKeys: readonly (keyof JobOptions<never, never>)[] = [
   "redact",
   "attributes",
   "effect",
+  "checklist",
   "on",
 ];
 const effects = ["natural", "keyed", "recorded", "irreversible"];
@@ -95,6 +106,7 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
       throw new OptionError(option, `${at(option)}: expected a function of the input, found ${typeof options[option]}`);
   oneOf(options.onFailure, ["compensate", "park"], at("onFailure"));
   oneOf(options.effect, effects, at("effect"));
+  checkDeclarations(options.checklist, at("checklist"));
   const concurrency: Concurrency<unknown> | undefined =
     typeof options.concurrency === "string" ? { strategy: options.concurrency } : options.concurrency;
   if (concurrency !== undefined) {
@@ -117,6 +129,20 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
     marks: parseMarks(options.redact, at("redact")),
     triggers: checkTriggers(options.on, at("on")),
   };
+}
+
+function checkDeclarations(declared: Declarations | undefined, where: string): void {
+  if (declared === undefined) return;
+  checkOptions(declared, ["level", ...checkPoints], where);
+  oneOf(declared.level, consistencyLevels, `${where}.level`);
+  for (const point of checkPoints) {
+    const why: unknown = declared[point];
+    if (why !== undefined && (typeof why !== "string" || why.trim() === ""))
+      throw new OptionError(
+        where,
+        `${where}: ${point}: expected a text that says why all is well, found ${JSON.stringify(why)}`,
+      );
+  }
 }
 
 function oneOf(value: unknown, allowed: readonly string[], where: string): void {

@@ -176,6 +176,28 @@ export interface Concurrency<O> {
   readonly key?: (input: O) => string;
 }
 
+/** How much of an inconsistency others may see, and for how long; from the least that is kept to the most. */
+export const consistencyLevels = ["natural", "recorded", "eventual", "strict"] as const;
+export type ConsistencyLevel = (typeof consistencyLevels)[number];
+
+/** The seven questions of the checklist. */
+export const checkPoints = [
+  "executed before",
+  "idempotent",
+  "transitions",
+  "compensated",
+  "traceable",
+  "timeout",
+  "concurrency",
+] as const;
+export type CheckPoint = (typeof checkPoints)[number];
+
+/** What the author states where the checklist cannot see it: why all is well. Evidence to the contrary outweighs it. */
+export type Declarations = { readonly [point in CheckPoint]?: string } & {
+  /** What the job needs; less than that is an error. */
+  readonly level?: ConsistencyLevel;
+};
+
 export interface JobOptions<I, O> {
   /** Any Standard Schema library. Without it the job takes no input. */
   readonly input?: Schema<I, O>;
@@ -204,6 +226,8 @@ export interface JobOptions<I, O> {
   /** To find executions by: name → value, both at most 255 bytes. */
   readonly attributes?: (input: NoInfer<O>) => Readonly<Record<string, string>>;
   readonly effect?: Effect;
+  /** For the checklist: `{ level: "eventual", transitions: "it only inserts" }`. */
+  readonly checklist?: Declarations;
   /** What starts it without a call: `[cron("0 30 2 * * ?")]`, `[onMessage(topic)]`. Each must supply the job's input. */
   readonly on?: readonly Trigger<NoInfer<I>>[];
 }

@@ -72,6 +72,11 @@ export class App {
     this.#session.registered();
   }
 
+  /** Those that were registered here; of each its newest version. */
+  get jobs(): readonly AnyJob[] {
+    return this.#session.env.registry.newest().map(({ job }) => job);
+  }
+
   /** Opens the store. Called by every other method when needed; call it to see errors of set-up early. */
   open(): Promise<void> {
     return this.#session.open();

@@ -98,6 +98,18 @@ describeEngine("a reconciler", (newScene) => {
     expect(await apps[0]?.list({ job: "fix" })).toHaveLength(3);
   });
 
+  it("is started by its schedule", async () => {
+    const scene = newScene();
+    const bad = table(rowsOf("a"));
+    const fix = job("fix", { input: Input }, async (_ctx, { id }) => bad.cure(id));
+    const sweep = reconcile("sweep", { ...common, schedule: every("1s"), find: bad.find, fix, input });
+    const app = scene.app({}, fix, sweep);
+    await app.run();
+    await expect.poll(() => bad.rows, { timeout: 10_000 }).toEqual([]);
+    bad.rows.push(...rowsOf("b"));
+    await expect.poll(() => bad.rows, { timeout: 10_000 }).toEqual([]);
+  });
+
   it("lets one scan run at a time", async () => {
     const scene = newScene();
     let enter = (): void => undefined;

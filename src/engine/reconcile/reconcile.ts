@@ -73,6 +73,7 @@ export function reconcile<Row, I, O, R>(
       // A scan that comes while another one runs would find the same rows.
       concurrency: "discard-new",
       attributes: () => ({ [scanAttribute]: name }),
+      checklist: declarations,
       retention: Math.max(defaultJobSettings.retainMs, 2 * windowMs),
     },
     (ctx) => scanAll(ctx, plan),
@@ -92,17 +93,25 @@ function checkFix(fix: AnyJob | undefined, windowMs: number, where: string): Any
 }
 
 const reads = { effect: "natural", irreversible: "it only reads" } as const;
-const starts = { effect: "keyed", irreversible: "each fix is a transaction of its own" } as const;
+/** Started again, fixes are found by their keys. */
+const starts = { effect: "natural", irreversible: "each fix is a transaction of its own" } as const;
+
+const declarations = {
+  level: "natural",
+  idempotent: "it only starts fixes, each under its row's key",
+  transitions: "it changes no row; its fix does",
+  compensated: "each fix is a transaction of its own",
+  timeout: "a page ends with its attempt",
+} as const;
 
 async function scanAll(ctx: Context, plan: Plan): Promise<ScanResult> {
-  const run = runOf(ctx);
-  const begun = await ctx.step("last scan", { run: () => lastScan(run, plan), ...reads });
+  const begun = await ctx.step("last scan", { run: () => lastScan(runOf(ctx), plan), ...reads });
   let tally = emptyTally;
   let after = begun.after;
   for (let page = 1; page <= maxPages; page++) {
     const from = after;
     const done = await ctx.step(["page", page], {
-      run: ({ signal }) => treatPage(run, plan, begun, from, signal),
+      run: ({ signal }) => treatPage(runOf(ctx), plan, begun, from, signal),
       ...starts,
     });
     tally = add(tally, done.tally);
