@@ -295,6 +295,13 @@ describe("compensated?", () => {
   ])("is an error for %s", async (_, body, code) => {
     expect(await ask("compensated", body)).toMatchObject({ severity: "error", codes: [code] });
   });
+  it("is a warning for an irreversible step of which a repeat does no harm, such as a read", async () => {
+    const body: Body = async (ctx) => {
+      await ctx.step("read", { run: keyed, effect: "natural", irreversible: "it only reads" });
+      await ctx.step("charge", undone);
+    };
+    expect(await ask("compensated", body)).toMatchObject({ severity: "warning", codes: ["IRREVERSIBLE_TOO_EARLY"] });
+  });
   it("is a warning for a job whose failures wait for a person", async () => {
     const options = { key: keyOf, onFailure: "park" } as const;
     expect(await ask("compensated", (ctx) => ctx.step("one", { run: keyed }), options)).toMatchObject({
@@ -357,6 +364,10 @@ describe("concurrency?", () => {
     const shop = { updateVersioned: (_tx: unknown): void => {} };
     const body: Body = (ctx) => ctx.tx(db, "one", { run: (tx) => shop.updateVersioned(tx), compensate: () => {} });
     expect(await ask("concurrency", body)).toMatchObject({ status: "derived", severity: "ok" });
+  });
+  it("is declared where a repeat does no harm", async () => {
+    const body: Body = (ctx) => ctx.step("one", { ...undone, effect: "natural" });
+    expect(await ask("concurrency", body)).toMatchObject({ status: "declared", severity: "ok" });
   });
   it("is unknown where nothing keeps executions of different keys apart", async () => {
     const body: Body = (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: () => {} });

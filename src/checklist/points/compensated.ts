@@ -100,7 +100,7 @@ function faultsBefore(seen: Seen, step: DryStep, later: DryStep | undefined): re
       isNatural ? "warning" : "error",
       step,
       `step ${quoted(step)} cannot be undone, and step ${quoted(later)} behind it can still fail`,
-      "Move it behind `await ctx.pivot()`, after everything that can be refused.",
+      'Move it behind `await ctx.pivot()`, after everything that can be refused. One that only reads declares `effect: "natural"`.',
     ),
   ];
 }
