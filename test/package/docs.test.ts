@@ -11,6 +11,7 @@ import { membersOf, root, tables } from "./doc-tables.ts";
 // `MAKEGOOD_WRITE_DOCS=1 npm test -- test/package/docs` writes the tables into the pages.
 const mayWrite = process.env["MAKEGOOD_WRITE_DOCS"] === "1";
 const pages = [
+  join("examples", "patterns", "README.md"),
   ...["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"],
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".md"))
