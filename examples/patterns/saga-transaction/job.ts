@@ -27,6 +27,7 @@ export const placeOrder = (shop: Shop, warehouse: Warehouse, bank: Shop) =>
     await ctx.step("stock", {
       run: ({ key }) => warehouse.take(code, key),
       compensate: ({ actionKey }) => warehouse.giveBack(code, actionKey),
+      retry: { backoff: { initial: "50ms" } },
     });
     await ctx.tx(bank, "balance", {
       run: async (tx) => {

@@ -22,7 +22,7 @@ interface Story {
 export async function crashEverywhere(world: World, { jobs, prepare, act, check }: Story): Promise<number> {
   // The servers' points are walked with larger steps: they cost more, and SQLite has shown each of them. Where messages wait
   // for the end of a lease, each costs a second.
-  const stride = (world.kind === "sqlite" ? 1 : 5) * (world.hasMessages ? 2 : 1);
+  const stride = (world.kind === "sqlite" ? 1 : 8) * (world.hasMessages ? 2 : 1);
   let deaths = 0;
   for (let killAt = 1; killAt <= maxPoints; killAt += stride) {
     const id = `${world.namespace}-${killAt}`;
