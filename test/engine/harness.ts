@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type AnyJob, type App, type AppOptions, makegood, participant, type Store } from "makegood";
+import { type AnyJob, type App, type AppOptions, makegood, participant, type Store, type TxAdapter } from "makegood";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { afterEach, describe } from "vitest";
-import { describeWithPostgres } from "../services/describe.ts";
-import { createDatabase } from "../services/postgres.ts";
+import { describeWithMariadb, describeWithPostgres } from "../services/describe.ts";
+import { createMariadbDatabase } from "../services/mariadb.ts";
+import { createDatabase, type TestDatabase } from "../services/postgres.ts";
 
 export interface Scene {
   /** A store value on this test's database; each is like a process of its own. */
@@ -41,7 +43,8 @@ type Suite = (scene: () => Scene) => void;
 
 export function describeEngine(name: string, suite: Suite): void {
   describe(`${name}, on SQLite`, () => suite(sqliteScenes()));
-  describeWithPostgres(`${name}, on PostgreSQL`, (database) => suite(postgresScenes(() => database.url)));
+  describeWithPostgres(`${name}, on PostgreSQL`, (database) => suite(serverScenes(postgresDriver, () => database.url)));
+  describeWithMariadb(`${name}, on MariaDB`, (database) => suite(serverScenes(mariadbDriver, () => database.url)));
 }
 
 const quick = { lease: "2s", poll: "50ms" } as const;
@@ -93,55 +96,101 @@ function sqliteScenes(): () => Scene {
   };
 }
 
-function postgresScenes(url: () => string): () => Scene {
+/** What differs between the database servers and their drivers. */
+interface Driver<Pool, Tx> {
+  create(url: string): Promise<TestDatabase>;
+  pool(url: string): Pool & { end(): Promise<unknown> };
+  readonly kind: string;
+  store(pool: Pool): Promise<Store>;
+  adapter(pool: Pool): Promise<TxAdapter<Tx>>;
+  readonly table: string;
+  insert(tx: Tx, what: string): Promise<unknown>;
+  rows(pool: Pool, sql: string): Promise<unknown>;
+  connect(pool: Pool): Promise<Tx>;
+  run(tx: Tx, sql: string): Promise<unknown>;
+  release(tx: Tx): void;
+}
+
+const postgresDriver: Driver<pg.Pool, pg.PoolClient> = {
+  create: createDatabase,
+  pool: (connectionString) => {
+    const pool = new pg.Pool({ connectionString, max: 12 });
+    pool.on("error", () => {});
+    return pool;
+  },
+  kind: "postgres",
+  store: async (pool) => (await import("makegood/postgres")).postgres(pool, { migrate: true }),
+  adapter: async (pool) => (await import("makegood/postgres")).nodePostgres(pool),
+  table: "CREATE TABLE IF NOT EXISTS book (n SERIAL PRIMARY KEY, what TEXT NOT NULL)",
+  insert: (tx, what) => tx.query("INSERT INTO book (what) VALUES ($1)", [what]),
+  rows: async (pool, sql) => (await pool.query(sql)).rows,
+  connect: (pool) => pool.connect(),
+  run: (tx, sql) => tx.query(sql),
+  release: (tx) => tx.release(),
+};
+
+const mariadbDriver: Driver<mysql.Pool, mysql.PoolConnection> = {
+  create: createMariadbDatabase,
+  pool: (uri) => mysql.createPool({ uri, connectionLimit: 12 }),
+  kind: "mysql",
+  store: async (pool) => (await import("makegood/mysql")).mysql(pool, { migrate: true }),
+  adapter: async (pool) => (await import("makegood/mysql")).mysql2(pool),
+  table: "CREATE TABLE IF NOT EXISTS book (n INTEGER AUTO_INCREMENT PRIMARY KEY, what TEXT NOT NULL) ENGINE = InnoDB",
+  insert: (tx, what) => tx.query("INSERT INTO book (what) VALUES (?)", [what]),
+  rows: async (pool, sql) => (await pool.query(sql))[0],
+  connect: (pool) => pool.getConnection(),
+  run: (tx, sql) => tx.query(sql),
+  release: (tx) => tx.release(),
+};
+
+function serverScenes<Pool, Tx>(driver: Driver<Pool, Tx>, url: () => string): () => Scene {
   const ends: (() => unknown)[] = [];
   atEnd(ends);
   return () => {
-    let database: Promise<{ readonly url: string; drop(): Promise<void> }> | undefined;
-    const here = (): Promise<{ readonly url: string; drop(): Promise<void> }> => {
-      database ??= createDatabase(url());
+    let database: Promise<TestDatabase> | undefined;
+    const here = (): Promise<TestDatabase> => {
+      database ??= driver.create(url());
       return database;
     };
     ends.push(async () => (await here()).drop());
-    const pools: pg.Pool[] = [];
-    const poolOf = (connectionString: string): pg.Pool => {
-      const pool = new pg.Pool({ connectionString, max: 12 });
-      pool.on("error", () => {});
-      pools.push(pool);
+    const poolOf = (at: string): Pool => {
+      const pool = driver.pool(at);
       // Pools are made when a store opens, but must outlive the apps: they end after them, before the database goes.
       // The connections of a dead one stay behind; the database is dropped by force.
       ends.splice(1, 0, () => Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, 500).unref())]));
       return pool;
     };
-    const book = async (connectionString: string, name: string): Promise<AnyBook> => {
-      const { nodePostgres } = await import("makegood/postgres" as string);
-      const pool = poolOf(connectionString);
-      await pool.query("CREATE TABLE IF NOT EXISTS book (n SERIAL PRIMARY KEY, what TEXT NOT NULL)");
-      const on = participant(name, nodePostgres(pool));
+    const book = async (at: string, name: string): Promise<AnyBook> => {
+      const pool = poolOf(at);
+      await driver.rows(pool, driver.table);
+      const on = participant(name, await driver.adapter(pool));
       await on.migrate();
+      const end = async (tx: Tx, verb: "COMMIT" | "ROLLBACK"): Promise<void> => {
+        await driver.run(tx, verb);
+        driver.release(tx);
+      };
       return {
         on,
-        add: async (tx: pg.PoolClient, what: string) =>
-          void (await tx.query("INSERT INTO book (what) VALUES ($1)", [what])),
+        add: async (tx: Tx, what: string) => void (await driver.insert(tx, what)),
         read: async () =>
-          (await pool.query("SELECT what FROM book ORDER BY n")).rows.map((row: { what: string }) => row.what),
+          ((await driver.rows(pool, "SELECT what FROM book ORDER BY n")) as { what: string }[]).map(({ what }) => what),
         raw: {
           begin: async () => {
-            const client = await pool.connect();
-            await client.query("BEGIN");
-            return client;
+            const tx = await driver.connect(pool);
+            await driver.run(tx, "BEGIN");
+            return tx;
           },
-          commit: async (client) => end(client as pg.PoolClient, "COMMIT"),
-          rollback: async (client) => end(client as pg.PoolClient, "ROLLBACK"),
+          commit: (tx) => end(tx as Tx, "COMMIT"),
+          rollback: (tx) => end(tx as Tx, "ROLLBACK"),
         },
       };
     };
     return scene(
       ends,
-      () => lazyPostgres(async () => poolOf((await here()).url)),
+      () => lazyStore(driver.kind, async () => driver.store(poolOf((await here()).url))),
       async () => book((await here()).url, "own"),
       async (name) => {
-        const other = await createDatabase(url());
+        const other = await driver.create(url());
         ends.unshift(() => other.drop());
         return book(other.url, name);
       },
@@ -149,24 +198,18 @@ function postgresScenes(url: () => string): () => Scene {
   };
 }
 
-async function end(client: pg.PoolClient, verb: "COMMIT" | "ROLLBACK"): Promise<void> {
-  await client.query(verb);
-  client.release();
-}
-
 /** Store values are made synchronously; the database behind this one is created at open. */
-function lazyPostgres(pool: () => Promise<pg.Pool>): Store {
+function lazyStore(kind: string, make: () => Promise<Store>): Store {
   let inner: Store | undefined;
   return new Proxy({} as Store, {
     get(_, name) {
       if (name === "open")
         return async () => {
-          const { postgres } = await import("makegood/postgres" as string);
-          inner ??= postgres(await pool(), { migrate: true }) as Store;
-          await inner?.open();
+          inner ??= await make();
+          await inner.open();
         };
       if (inner !== undefined) return Reflect.get(inner, name);
-      if (name === "kind") return "postgres";
+      if (name === "kind") return kind;
       if (name === "flushLanes") return 2;
       if (name === "close") return async () => {};
       return new Proxy(

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { chown, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import mysql from "mysql2/promise";
+import mysql, { type RowDataPacket } from "mysql2/promise";
 import {
   exitOfGuarded,
   makeFolder,
@@ -225,7 +225,22 @@ export async function createMariadbDatabase(
   await runOn(serverUrl, `CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => runOn(serverUrl, `DROP DATABASE IF EXISTS ${name}`) };
+  return { url: url.href, drop: () => dropDatabase(serverUrl, name) };
+}
+
+/** By force: a connection that a dead process left in a transaction would hold the drop up for a day. */
+async function dropDatabase(url: string, name: string): Promise<void> {
+  const connection = await mysql.createConnection({ uri: url });
+  try {
+    const [left] = await connection.query<RowDataPacket[]>(
+      "SELECT id FROM information_schema.processlist WHERE db = ?",
+      [name],
+    );
+    for (const { id } of left) await connection.query(`KILL ${Number(id)}`).catch(() => undefined);
+    await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+  } finally {
+    await connection.end();
+  }
 }
 
 async function runOn(url: string, statement: string): Promise<void> {
