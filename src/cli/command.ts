@@ -35,7 +35,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
+export type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /** `parseArgs` of Node without positional arguments; whatever is unknown or lacks its value throws UsageError. */
 export function parseOptions<const O extends Options>(args: readonly string[], options: O, command: string) {

@@ -105,6 +105,7 @@ describe("the state table", () => {
             expect(shownStates).toContain(shownState({ status, phase, reason, undoneCount }));
     expect(shownState({ status: "compensated", phase: "back", reason: "failed", undoneCount: 0 })).toBe("failed");
     expect(shownState({ status: "compensated", phase: "back", reason: "failed", undoneCount: 2 })).toBe("compensated");
+    expect(shownState({ status: "compensated", phase: "back", reason: "settled", undoneCount: 0 })).toBe("compensated");
     expect(shownState({ status: "compensated", phase: "back", reason: "canceled", undoneCount: 2 })).toBe("canceled");
     expect(shownState({ status: "running", phase: "back", reason: "failed", undoneCount: 0 })).toBe("compensating");
   });

@@ -129,7 +129,7 @@ export const shownStates = [
 ] as const;
 export type ShownState = (typeof shownStates)[number];
 
-/** A job that failed with nothing to undo is *failed*, one that undid is *compensated*, one on its way back is *compensating*. */
+/** A job that failed with nothing to undo is *failed*; one that undid, or that a person settled as undone, is *compensated*; one on its way back is *compensating*. */
 export function shownState(row: {
   readonly status: Status;
   readonly phase: Phase;
@@ -140,7 +140,7 @@ export function shownState(row: {
     case "compensated":
       if (row.reason === "canceled" || row.reason === "replaced") return "canceled";
       if (row.reason === "timed-out") return "timed-out";
-      return row.undoneCount > 0 ? "compensated" : "failed";
+      return row.reason === "settled" || row.undoneCount > 0 ? "compensated" : "failed";
     case "ready":
     case "running":
     case "waiting":

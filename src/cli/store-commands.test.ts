@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { job, makegood, type Schema } from "../../index.ts";
-import { sqlite } from "../../sqlite.ts";
-import { main } from "../main.ts";
+import { job, makegood, NonRetryableError, type Schema } from "../index.ts";
+import { sqlite } from "../sqlite.ts";
+import { main } from "./main.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: any input
 const anything: Schema<any, any> = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } };
@@ -151,6 +151,129 @@ describe("schedules", () => {
       code: 1,
       error: expect.stringContaining("SCHEDULE_EXISTS"),
     });
+  });
+});
+
+describe("schedules backfill", () => {
+  const may = ["--from", "2026-05-01T00:00:00Z", "--to", "2026-05-02T00:00:00Z"] as const;
+
+  test("starts what is missing in the range, once", async () => {
+    const id = await add("--cron", "0 0 0/6 * * ?", "--name", "six-hourly", "--zone", "UTC");
+    const backfill = async (...args: readonly string[]) =>
+      (await run("schedules", "backfill", "six-hourly", ...may, ...args)).out[0];
+    expect(await backfill("--limit", "3")).toBe("six-hourly  3 started  0 existed  more from 2026-05-01T18:00:00.000Z");
+    expect(await backfill("--note", "the center was down")).toBe("six-hourly  1 started  3 existed");
+    const planned = (await listed("executions", "list", "--schedule", id)).map((row) => row["scheduled"]);
+    expect(planned.toSorted()).toEqual(["00", "06", "12", "18"].map((hour) => `2026-05-01T${hour}:00:00.000Z`));
+  });
+
+  test.each([
+    [[], 2, /expected --from TIME and --to TIME/],
+    [["--from", "soon", "--to", "2026-05-02"], 2, /from: expected an instant/],
+    [[...may, "--limit", "0"], 2, /--limit: expected a whole number from 1 to 10000/],
+  ])("%j ends with %i and words", async (args, expected, message) => {
+    await add("--every", "1h", "--name", "hourly");
+    const { code, error } = await run("schedules", "backfill", "hourly", ...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(expected);
+  });
+});
+
+describe("executions that got stuck", () => {
+  let isBankUp: boolean;
+  const undone: string[] = [];
+  beforeEach(() => {
+    isBankUp = false;
+    undone.length = 0;
+  });
+  const pay = job("pay", { input: anything }, async (ctx, order) => {
+    await ctx.step("charge", {
+      run: () => "charged",
+      compensate: () => {
+        if (!isBankUp) throw new NonRetryableError("the bank refuses");
+        undone.push("charge");
+      },
+    });
+    if (order === "slow") await ctx.sleep("pause", "1h");
+    throw new NonRetryableError("out of stock");
+  });
+  const app = () => {
+    const made = makegood({ store: sqlite(store), poll: "20ms" });
+    made.register(pay);
+    return made;
+  };
+
+  /** Runs it until it has the state, as a worker would. */
+  async function until(state: string, id?: string): Promise<string> {
+    await using worker = app();
+    await worker.run();
+    const of = id ?? (await worker.start(pay, "late")).id;
+    await expect.poll(async () => (await worker.executions())[0]?.state, { timeout: 10_000 }).toBe(state);
+    return of;
+  }
+  const stateOf = async () => (await listed("executions", "list"))[0]?.["state"];
+
+  test("are told by incidents, and retry lets one go on when the cause is gone", async () => {
+    const id = await until("parked");
+    expect(await listed("executions", "incidents")).toEqual([
+      {
+        ...{ id: expect.any(String), executionId: id, code: expect.any(String), step: "charge" },
+        ...{ error: expect.objectContaining({ message: "the bank refuses" }), openedAt: expect.stringMatching(/^20/) },
+      },
+    ]);
+    expect((await run("executions", "incidents")).out[0]).toContain("the bank refuses");
+    isBankUp = true;
+    expect(await run("executions", "retry", id)).toMatchObject({
+      code: 0,
+      out: [`${id}  goes on with fresh attempts`],
+    });
+    await until("compensated", id);
+    expect(undone).toEqual(["charge"]);
+    expect(await listed("executions", "incidents")).toEqual([]);
+  });
+
+  test("settle ends one by a person's word, and the record bears who and why", async () => {
+    const id = await until("parked");
+    const settle = ["executions", "settle", id, "--as", "compensated", "--note", "paid back in cash"] as const;
+    expect(await run(...settle)).toMatchObject({ code: 0, out: [`${id}  compensated`] });
+    expect(await stateOf()).toBe("compensated");
+    await using reader = app();
+    expect((await reader.history(id)).audit).toContainEqual(
+      expect.objectContaining({
+        ...{ verb: "settle", note: "paid back in cash", actor: { kind: "user", id: "command line" } },
+      }),
+    );
+    expect(await run(...settle)).toMatchObject({ code: 1, error: expect.stringContaining("EXECUTION_STATE") });
+  });
+
+  test("cancel turns one back that waits, and kill ends one at once, loudly", async () => {
+    isBankUp = true;
+    await using starter = app();
+    const { id } = await starter.start(pay, "slow");
+    await until("waiting", id);
+    expect(await run("executions", "cancel", id)).toMatchObject({ code: 0, out: [`${id}  turning back`] });
+    await until("canceled", id);
+    expect(undone).toEqual(["charge"]);
+    const { id: other } = await starter.start(pay, "slow");
+    await until("waiting", other);
+    expect(await run("executions", "kill", other)).toMatchObject({ code: 0, out: [`${other}  killed`] });
+    expect(await stateOf()).toBe("killed");
+    expect(await listed("executions", "incidents")).toMatchObject([{ executionId: other }]);
+    expect(undone).toEqual(["charge"]);
+  });
+
+  test.each([
+    [["cancel"], 2, /expected the id of an execution, found 0 arguments/],
+    [["kill", "none"], 1, /EXECUTION_UNKNOWN/],
+    [["resume", "none"], 1, /EXECUTION_UNKNOWN/],
+    [["settle", "none"], 2, /--as: expected completed or compensated, found nothing/],
+    [["settle", "none", "--as", "lost"], 2, /found "lost"/],
+    [["retry", "none", "--as", "lost"], 2, /Unknown option/],
+    [["incidents", "--limit", "many"], 2, /--limit: expected a whole number from 1 to 1000/],
+  ])("executions %j ends with %i and words", async (args, expected, message) => {
+    const { code, error } = await run("executions", ...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(expected);
   });
 });
 
