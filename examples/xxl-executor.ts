@@ -27,7 +27,7 @@ const usage = `Usage: xxl-executor --admin URL[,URL] --appname NAME --effects FI
   --folder FOLDER     what must survive a crash, default FILE.executor-PORT`;
 
 const options = readOptions();
-const { effects, folder, port } = options;
+const { effects, folder } = options;
 
 // ── The handlers: two jobs of the engine, which survive the process at any point, and a plain function ────────────────
 
@@ -51,7 +51,8 @@ const nap = job("sleep", { input: z.object({ seconds: z.string() }) }, async (ct
   return `slept for ${seconds} s`;
 });
 
-const app = makegood({ store: sqlite(join(folder, "engine.db")), workerName: `xxl-executor-${port}` });
+// The folder is this process's alone, whatever its port: the next one takes over from it at once.
+const app = makegood({ store: sqlite(join(folder, "engine.db")), workerName: "xxl-executor" });
 app.register(demo, nap);
 
 const jobs = {
