@@ -17,7 +17,7 @@ describeWithPostgres("plans, with sequential scans allowed", (database) => {
   const scans = async (table: string): Promise<number> => {
     // Each session tells its counts when it ends.
     await open.close();
-    open = await openStore(database.url, {}, 6);
+    open = await openStore(database.url, {});
     await until("the other sessions to end", async () => {
       const { rows } = await open.pool.query(
         "SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",

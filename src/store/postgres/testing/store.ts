@@ -9,12 +9,8 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-export async function openStore(
-  url: string,
-  options: PostgresOptions = { migrate: true },
-  max = 10,
-): Promise<OpenStore> {
-  const pool = new pg.Pool({ connectionString: url, max });
+export async function openStore(url: string, options: PostgresOptions = { migrate: true }): Promise<OpenStore> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
   const store = postgres(pool, options);
   await store.open();
   return {
