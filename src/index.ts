@@ -99,7 +99,7 @@ export type {
   ScheduleState,
   ShownSchedule,
 } from "./engine/schedules.ts";
-export type { LogLine, ShownExecution } from "./engine/shown-executions.ts";
+export type { LogLine, LogRequest, ShownExecution } from "./engine/shown-executions.ts";
 export type { IfExists, StartOptions } from "./engine/starter.ts";
 export { type AppOptions, makegood } from "./makegood.ts";
 export { pruneBarrier } from "./participant/barrier/prune.ts";

@@ -315,6 +315,9 @@ describe("start and executions", () => {
       ),
     );
     expect((await run("executions", "log", byHand)).out.join("\n")).toContain("ended: failed");
+    expect((await listed("executions", "log", byHand, "--search", "ENDED")).map(({ text }) => text)).toEqual([
+      "ended: failed",
+    ]);
   });
 
   test.each([

@@ -17,7 +17,7 @@ import { type History, type ListRequest, Reader, type ShownIncident, type ShownR
 import { Reconciler } from "./reconcile.ts";
 import { Schedules } from "./schedules.ts";
 import { type Companion, Session } from "./session.ts";
-import { type LogLine, type ShownExecution, ShownExecutions } from "./shown-executions.ts";
+import { type LogLine, type LogRequest, type ShownExecution, ShownExecutions } from "./shown-executions.ts";
 import { Starter, type StartOptions } from "./starter.ts";
 import type { Worker } from "./worker.ts";
 
@@ -202,9 +202,9 @@ export class App {
     return this.#shown.list(request);
   }
 
-  /** What happened to an execution, and what its executors wrote, line by line. Throws EXECUTION_UNKNOWN. */
-  log(id: string): Promise<readonly LogLine[]> {
-    return this.#shown.log(id);
+  /** What happened to an execution, and what its executors wrote, line by line; with `search` only lines that hold that text. Throws EXECUTION_UNKNOWN, OPTION_INVALID. */
+  log(id: string, request: LogRequest = {}): Promise<readonly LogLine[]> {
+    return this.#shown.log(id, request);
   }
 
   /** What happened, in order, for people: marked places are taken out; without the job's definition here no values are shown at all. */

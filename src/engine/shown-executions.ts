@@ -4,6 +4,7 @@ import { dispatchJobName } from "../core/dispatch.ts";
 import type { StoredError } from "../core/errors.ts";
 import { isTerminal, type ShownState } from "../core/execution.ts";
 import type { RunRow } from "../core/executors.ts";
+import { checkOptions } from "../core/options.ts";
 import { redacted } from "../core/redact.ts";
 import type { Ending } from "./engagements.ts";
 import type { ListRequest, Reader, ShownRow } from "./reader.ts";
@@ -37,6 +38,11 @@ export interface LogLine {
   readonly text: string;
 }
 
+export interface LogRequest {
+  /** Only lines that hold this text, whatever the case of its letters. */
+  readonly search?: string;
+}
+
 const logPage = 1_000;
 
 export class ShownExecutions {
@@ -56,8 +62,14 @@ export class ShownExecutions {
     return Promise.all(rows.map(async (row) => this.#shown(row, endings.get(row.id), await this.#runsOf(row))));
   }
 
-  /** What happened to it, in order, then what its executors wrote. Throws EXECUTION_UNKNOWN. */
-  async log(id: string): Promise<readonly LogLine[]> {
+  /** What happened to it, in order, then what its executors wrote. Throws EXECUTION_UNKNOWN, OPTION_INVALID. */
+  async log(id: string, request: LogRequest = {}): Promise<readonly LogLine[]> {
+    checkOptions(request, ["search"], "log");
+    const wanted = (request.search ?? "").toLowerCase();
+    return (await this.#log(id)).filter(({ text }) => text.toLowerCase().includes(wanted));
+  }
+
+  async #log(id: string): Promise<readonly LogLine[]> {
     const { execution, journal, attempts, audit, incidents } = await this.#reader.history(id);
     const lines: LogLine[] = [
       { at: execution.createdAt, source: "journal", text: `started ${execution.job} version ${execution.version}` },

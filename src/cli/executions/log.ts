@@ -10,6 +10,7 @@ export const logCommand: Command = {
 Prints what happened to an execution, in order: its steps, failed attempts, commands, incidents. Then, of each run on
 an executor, the lines that this wrote.
 
+  --search TEXT       only lines that hold this text, in capitals or not
 ${storeOptionsHelp}
   --json              prints one object a line
   --help              shows this text
@@ -17,11 +18,12 @@ ${storeOptionsHelp}
   async run(args, terminal) {
     const { values, positionals } = parseArguments(
       args,
-      { ...storeOptions, json: { type: "boolean", default: false } },
+      { search: { type: "string" }, ...storeOptions, json: { type: "boolean", default: false } },
       "executions log",
     );
     const id = onlyArgument(positionals, "the id of an execution", "executions log");
-    const lines = await withApp(values, (app) => app.log(id));
+    const { search } = values;
+    const lines = await withApp(values, (app) => app.log(id, search === undefined ? {} : { search }));
     for (const line of lines) terminal.print(values.json ? JSON.stringify(inJson(line)) : text(line));
     return exitCodes.done;
   },
