@@ -48,7 +48,7 @@ async function cloneInPostgres(url: string, id: string, count: number): Promise<
   try {
     const { rows } = await client.query<{ name: string; columns: string[] }>(
       `SELECT table_name AS name, array_agg(column_name::text) AS columns FROM information_schema.columns
-       WHERE table_schema = 'makegood' GROUP BY table_name`,
+       WHERE table_schema = 'makegood' AND is_identity = 'NO' GROUP BY table_name`,
     );
     const statements = tablesToCopy(rows, "execution").map((it) => copySql(it, "makegood.", postgresDialect));
     for (const [from, to] of batches(count))
@@ -90,7 +90,7 @@ function tablesToCopy(tables: readonly Table[], execution: string): readonly Tab
   );
 }
 
-/** A table with ids of its own (incidents, audit) has no row of an execution that went well, so none is copied. */
+/** A table with ids of its own (incidents, audit, runs) has no row of an execution that went well, so none is copied. */
 function copySql({ name, columns }: Table, prefix: string, { series, newId, same }: Dialect): string {
   const owner = columns.includes("execution_id") ? "execution_id" : "id";
   const quoted = columns.map((column) => `"${column}"`);
