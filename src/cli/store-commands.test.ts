@@ -170,9 +170,14 @@ describe("schedules backfill", () => {
   test.each([
     [[], 2, /expected --from TIME and --to TIME/],
     [["--from", "soon", "--to", "2026-05-02"], 2, /from: expected an instant/],
+    [
+      ["--from", "2026-05-02", "--to", "2026-05-01T00:00:00Z"],
+      2,
+      /to: expected an instant after from \(2026-05-02T00:00:00.000Z\), found 2026-05-01T/,
+    ],
     [[...may, "--limit", "0"], 2, /--limit: expected a whole number from 1 to 10000/],
   ])("%j ends with %i and words", async (args, expected, message) => {
-    await add("--every", "1h", "--name", "hourly");
+    await add("--every", "1h", "--name", "hourly", "--zone", "UTC");
     const { code, error } = await run("schedules", "backfill", "hourly", ...args);
     expect(error).toMatch(message);
     expect(code).toBe(expected);

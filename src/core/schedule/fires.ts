@@ -128,7 +128,10 @@ export interface Backfill {
 export function backfill(schedule: Schedule, fromMs: number, toMs: number, limit: number): Backfill {
   checkInteger(limit, "limit", 1, maxListed);
   if (!(fromMs < toMs))
-    throw new OptionError("to", `to: expected an instant after from (${fromMs} ms since 1970), found ${toMs}`);
+    throw new OptionError(
+      "to",
+      `to: expected an instant after from (${new Date(fromMs).toISOString()}), found ${new Date(toMs).toISOString()}`,
+    );
   if (schedule.timing.kind === "delay")
     throw new OptionError(
       "schedule",
