@@ -80,6 +80,14 @@ export type {
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { ReconcileOptions, RowsWanted } from "./core/reconcile.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
+export {
+  type CompletedTrigger,
+  type Ended,
+  onAllCompleted,
+  onAnyCompleted,
+  onCompleted,
+} from "./core/schedule/completed.ts";
+export type { Join, Upstream } from "./core/schedule/schedule.ts";
 export { at, cron, every, type Fire, type TimeTrigger } from "./core/schedule/trigger.ts";
 export type { Schema } from "./core/schema.ts";
 export type { ExecutionRow, Store } from "./core/store.ts";

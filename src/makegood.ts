@@ -19,6 +19,8 @@ import { App } from "./engine/app.ts";
 import { Engagements } from "./engine/engagements.ts";
 import type { Env } from "./engine/env.ts";
 import { declaredIn, executionOf } from "./engine/fire-starts.ts";
+import { arrivalJob } from "./engine/follow/arrival.ts";
+import { Followers } from "./engine/follow/followers.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
 import type { Companion, Session } from "./engine/session.ts";
@@ -114,6 +116,7 @@ export function makegood(options: AppOptions): App {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? createSystemRandom();
   const values = { ...options.values, maxDepth: limits.maxDepth };
+  const pollMs = toMs(options.poll ?? "1s", "poll", { min: 10 });
   const env: Env = {
     namespace,
     store,
@@ -132,13 +135,13 @@ export function makegood(options: AppOptions): App {
       signal: createValueFormat({ ...values, maxBytes: limits.maxSignalBytes }),
     },
     registry: new Registry(),
+    followers: new Followers({ namespace, store: store.schedules, clock, log, pollMs }),
     engagements: new Engagements(store.reads, clock, log),
     isOwn: rememberOwn(store),
     suspendAfterMs: toMs(options.suspendAfter ?? "5s", "suspendAfter"),
     alwaysReplay: options.alwaysReplay ?? false,
   };
   const leaseMs = toMs(options.lease ?? "30s", "lease", { min: 1_000 });
-  const pollMs = toMs(options.poll ?? "1s", "poll", { min: 10 });
   const worker = new Worker(env, createTasks(log), {
     name,
     concurrency: checkInteger(options.concurrency ?? 256, "concurrency", 1, 100_000),
@@ -159,6 +162,8 @@ export function makegood(options: AppOptions): App {
   const firesSchedules = options.scheduler ?? true;
   if (typeof firesSchedules !== "boolean")
     throw new OptionError("scheduler", `scheduler: expected true or false, found ${JSON.stringify(firesSchedules)}`);
+  // Where schedules are fired, those that follow others are, too.
+  if (firesSchedules) env.registry.add(arrivalJob);
   const makeScheduler = (session: Session, reconcile: () => Promise<void>): Companion =>
     createCenter({ session, reconcile, tasks: createTasks(log), pollMs, firesSchedules });
   return new App(env, worker, participants, makeRelays, makeScheduler);
@@ -191,13 +196,16 @@ function createCenter({ session, reconcile, tasks, pollMs, firesSchedules }: Cen
   return {
     async start() {
       await bringInLine();
-      if (!firesSchedules) return;
+      await env.followers.start(tasks);
       stopListening = env.store.listen(namespace, (said) => {
-        if (said === schedulesChanged) scheduler.poke();
+        if (said !== schedulesChanged) return;
+        env.followers.poke();
+        if (firesSchedules) scheduler.poke();
       });
-      scheduler.start(tasks);
+      if (firesSchedules) scheduler.start(tasks);
     },
     poke() {
+      env.followers.poke();
       // Jobs that were registered late may declare schedules.
       if (declaredIn(env).length !== declaredCount) tasks.start("reconcile", bringInLine);
       scheduler.poke();

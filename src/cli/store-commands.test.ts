@@ -105,6 +105,38 @@ describe("schedules", () => {
     expect(await listed("schedules", "list", "--group", "others")).toEqual([]);
   });
 
+  test("add refuses to follow what is not there", async () => {
+    expect(await run("schedules", "add", ...handler, "--after", "load")).toMatchObject({
+      code: 1,
+      error: expect.stringContaining(
+        'SCHEDULE_UNKNOWN: expected a schedule to follow, found none of id or name "load"',
+      ),
+    });
+  });
+
+  test("add makes one that follows others, list says so, and graph draws it", async () => {
+    await add("--every", "1h", "--name", "load");
+    await add("--at", "2199-01-01", "--name", "check");
+    const id = await add("--after", "load, check", "--join", "all", "--name", "report");
+    expect((await listed("schedules", "list")).find((row) => row["id"] === id)).toMatchObject({
+      ...{ state: "active", next: null, schedule: { join: "all", after: [{ job: "makegood.dispatch" }, {}] } },
+    });
+    expect((await run("schedules", "list")).out.join()).toMatch(
+      /report {2}orders\/closeBooks {2}after all of \S+, \S+/,
+    );
+    expect((await run("schedules", "graph")).out).toEqual([
+      "flowchart LR",
+      '  n1["load"] -- all --> n2["report"]',
+      '  n3["check"] -- all --> n2',
+    ]);
+    expect((await listed("schedules", "graph")).map(({ from }) => (from as { name: string }).name)).toEqual([
+      "load",
+      "check",
+    ]);
+    await run("schedules", "pause", "report");
+    expect((await run("schedules", "graph")).out[1]).toBe('  n1["load"] -. all .-> n2["report"]');
+  });
+
   test("pause, resume and remove take an id or a name", async () => {
     const id = await add("--every", "1h", "--name", "hourly");
     expect(await run("schedules", "pause", "hourly", "--note", "stocktaking")).toMatchObject({
@@ -123,13 +155,17 @@ describe("schedules", () => {
 
   test.each([
     [["--group", "a", "--every", "1s"], /expected --group and --handler, found no --handler/],
-    [[...handler], /expected one of --cron, --every and --at, found none/],
+    [[...handler], /expected one of --cron, --every, --at and --after, found none/],
     [[...handler, "--every", "1s", "--at", "2030-01-01"], /found --every and --at/],
     [[...handler, "--every", "soon"], /OPTION_INVALID: every\.every: expected a duration/],
     [[...handler, "--every", "1ms"], /expected a duration from 100ms/],
     [[...handler, "--cron", "0 0 25 * * ?"], /CRON_INVALID: quartz cron .*hours?/],
     [[...handler, "--at", "tomorrow"], /expected an instant/],
     [[...handler, "--every", "1s", "--zone", "Mars"], /zone/],
+    [[...handler, "--after", "load", "--join", "both"], /expected one of each, any, all, found "both"/],
+    [[...handler, "--after", ","], /expected jobs made with job\(…\), or schedules by id or name, found ""/],
+    [[...handler, "--after", "load", "--zone", "UTC"], /--zone: expected it beside --cron, --every or --at alone/],
+    [[...handler, "--every", "1s", "--join", "all"], /--join: expected it beside --after alone/],
     [[...handler, "--every", "1s", "--dialect", "unix"], /--dialect: expected it beside --cron/],
     [[...handler, "--every", "1s", "--misfire", "forget"], /expected one of skip, fire-once, catch-up, found "forget"/],
     [[...handler, "--every", "1s", "--misfire", "catch-up:0"], /from 1 to 1000, found "0"/],

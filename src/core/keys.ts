@@ -61,6 +61,31 @@ export function messageKey(sha256: Sha256, message: { readonly topic: string; re
 export const fireKey = (schedule: string, atMs: number): string => `${schedule}@${atMs}`;
 
 /**
+ * The key of what a schedule that follows others starts: `<schedule's id>@<occasion>`, and with `@<id of what ended>` where
+ * each end starts one. The occasion is an epoch ms, or the id of an execution.
+ */
+export const followKey = (schedule: string, occasion: string, ended?: string): string =>
+  ended === undefined ? `${schedule}@${occasion}` : `${schedule}@${occasion}@${ended}`;
+
+/** What an execution was started for, by the key that its schedule gave it; null for another key. */
+export function occasionOf(schedule: string, key: string | null): string | null {
+  const [of, occasion] = (key ?? "").split("@");
+  return of === schedule && occasion !== undefined ? occasion : null;
+}
+
+/**
+ * The key of one arrival where several must meet: `mga1` and 43 characters. Hashed:
+ * `["mga1",schedule,occasion,upstream's job,upstream's schedule|null]`.
+ */
+export function arrivalKey(
+  sha256: Sha256,
+  of: { readonly schedule: string; readonly occasion: string },
+  upstream: { readonly job: string; readonly schedule?: string },
+): string {
+  return `mga1${digest(sha256, ["mga1", of.schedule, of.occasion, upstream.job, upstream.schedule ?? null])}`;
+}
+
+/**
  * The idempotency key that an execution record hands to services downstream: `mgr1` and 43 characters. The same for every
  * attempt of every owner. Hashed: `["mgr1",scope,key]`.
  */

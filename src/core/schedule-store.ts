@@ -31,6 +31,8 @@ export interface ScheduleContent {
   readonly input: Uint8Array | null;
   /** Only a process that has the code fires it: its input is computed there. */
   readonly needsCode: boolean;
+  /** It has no times: it is started by the ends of others. */
+  readonly follows: boolean;
   readonly paused: PauseReason | null;
   /** Planned times before are not owed. */
   readonly enabledAt: number;
@@ -146,6 +148,8 @@ export interface ScheduleStore {
   audit(id: ScheduleId): Promise<readonly AuditRow[]>;
   /** Jobs of schedules from code that no live worker has, with how many schedules. */
   unserved(namespace: string): Promise<readonly string[]>;
+  /** Those that follow others, by id. */
+  followers(namespace: string): Promise<readonly ScheduleRow[]>;
   /** Those whose time has come. Of those that need code, only those named here. Locks nothing. */
   due(request: {
     readonly namespace: string;

@@ -11,6 +11,7 @@ import type { Script } from "../core/script.ts";
 import { type CommandOptions, Commands, type SignalOptions, type StepVerdict, type Verdict } from "./commands.ts";
 import { Consumers } from "./consumers.ts";
 import type { Env, JobLine } from "./env.ts";
+import { arrivalJobOf } from "./follow/arrival.ts";
 import { Handles } from "./handles.ts";
 import { Messages } from "./messages.ts";
 import { type History, type ListRequest, Reader, type ShownIncident, type ShownRow } from "./reader.ts";
@@ -68,13 +69,19 @@ export class App {
 
   /** Makes jobs known to this process. Throws JOB_DUPLICATE. */
   register(...jobs: readonly AnyJob[]): void {
-    for (const job of jobs) this.#session.env.registry.add(job);
+    const { registry } = this.#session.env;
+    for (const job of jobs) registry.add(job);
+    for (const definition of registry.newest()) {
+      const arrival = arrivalJobOf(definition);
+      if (arrival !== null && registry.newestOf(arrival.name) === undefined) registry.add(arrival);
+    }
     this.#session.registered();
   }
 
-  /** Those that were registered here; of each its newest version. */
+  /** Those that were registered here, but for makegood's own; of each its newest version. */
   get jobs(): readonly AnyJob[] {
-    return this.#session.env.registry.newest().map(({ job }) => job);
+    const all = this.#session.env.registry.newest().map(({ job }) => job);
+    return all.filter(({ name }) => !name.startsWith("makegood."));
   }
 
   /** Opens the store. Called by every other method when needed; call it to see errors of set-up early. */

@@ -1,6 +1,7 @@
 // The two ends that a worker writes.
 import type { StoredError } from "../core/errors.ts";
 import type { JournalRow } from "../core/journal.ts";
+import { arrivalsOf } from "./follow/arrival.ts";
 import type { Run } from "./run.ts";
 
 export const noError: StoredError = {
@@ -20,13 +21,17 @@ interface Completion {
   readonly row?: JournalRow | undefined;
 }
 
-/** Ends it as completed. */
+/** Ends it as completed, with the arrivals at what follows it. */
 export async function complete(run: Run, { outcome, confirmed, row }: Completion): Promise<void> {
-  const { parent, holdsSlot } = run.claimed;
+  const { job, parent, holdsSlot } = run.claimed;
+  const followers = run.env.followers.of(job);
+  const children = followers === undefined ? undefined : await arrivalsOf(run, followers);
+  if (run.isDead) return;
   const answer = await run.write({
     lease: run.lease,
     direction: "forward",
     ...(row && { records: [row] }),
+    ...(children && { children }),
     transition: { name: "complete", ...(outcome && { outcome }), parent, holdsSlot },
   });
   if (run.isDead) return;
@@ -36,6 +41,7 @@ export async function complete(run: Run, { outcome, confirmed, row }: Completion
     { status: "completed", phase: run.phase, reason: null, undoneCount: 0, result, error: null, incidentId: null },
     outcome !== undefined || confirmed !== undefined,
   );
+  if (children !== undefined && children.length > 0) run.workStarted();
 }
 
 /** Ends it as compensated: the undo list is empty but for `row`, which is written with the end. */

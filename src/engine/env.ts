@@ -9,6 +9,7 @@ import type { Clock, Log, Random } from "../core/ports.ts";
 import type { Script } from "../core/script.ts";
 import type { Store } from "../core/store.ts";
 import type { Engagements } from "./engagements.ts";
+import type { Followers } from "./follow/followers.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Registry } from "./registry.ts";
 
@@ -38,6 +39,8 @@ export interface Env {
   readonly limits: Limits;
   readonly formats: { readonly input: ValueFormat; readonly result: ValueFormat; readonly signal: ValueFormat };
   readonly registry: Registry;
+  /** What is started when jobs complete. */
+  readonly followers: Followers;
   /** Who waits in this process for executions to end. */
   readonly engagements: Engagements;
   /**

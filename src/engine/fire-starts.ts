@@ -1,16 +1,19 @@
 // From a fire of a schedule to the rows of its execution. Mostly the row of the schedule says all; where the trigger computes
 // the input, the code must be here.
 import { canonicalText } from "../core/codec.ts";
-import { CatalogError } from "../core/errors.ts";
+import { dispatchJobName } from "../core/dispatch.ts";
+import { CatalogError, OptionError } from "../core/errors.ts";
 import type { AnyJob } from "../core/job.ts";
 import { fingerprint, fireKey } from "../core/keys.ts";
 import type { Actor } from "../core/ports.ts";
+import type { Ended } from "../core/schedule/completed.ts";
 import type { ScheduleDefinition, StartTemplate } from "../core/schedule/definition.ts";
-import type { TimeTrigger } from "../core/schedule/trigger.ts";
 import type { ScheduleRow } from "../core/schedule-store.ts";
 import type { NewExecution } from "../core/store.ts";
+import type { ScheduleTrigger, Trigger } from "../core/trigger.ts";
 import type { Env } from "./env.ts";
 import { prepare } from "./prepare.ts";
+import { callOptionsOf, resolveCall } from "./remote-call.ts";
 
 /** A fire, or a start by hand: `at` null. `now`: the database's clock. */
 export interface FireOf {
@@ -21,6 +24,17 @@ export interface FireOf {
   readonly actor?: Actor;
   /** In place of the schedule's own; by hand. */
   readonly input?: Uint8Array | null;
+  /** Where it follows others. */
+  readonly following?: Following;
+}
+
+/** What a schedule that follows others starts: for which ends, and under which key. */
+export interface Following {
+  /** One for `each` and `any`; for `all` in the order of what is followed. */
+  readonly ends: readonly Ended<unknown>[];
+  readonly key: string;
+  readonly keyRetainMs: number;
+  readonly parent: { readonly id: string; readonly root: string };
 }
 
 /** Rejects with JOB_UNKNOWN where the code that computes the input is not here, and with what that code throws. */
@@ -38,19 +52,43 @@ function stored(env: Env, fire: FireOf): NewExecution {
     namespace: env.namespace,
     job: row.job,
     version: Math.max(start.version, env.registry.newestOf(row.job)?.job.version ?? 0),
-    ...{ key: keyOf(fire), fingerprint: fire.at === null ? null : start.fingerprint, replacesRound: null },
-    input: fire.input === undefined ? row.input : fire.input,
+    ...{ key: keyOf(fire), fingerprint: keyOf(fire) === null ? null : start.fingerprint, replacesRound: null },
+    input: inputOf(env, fire),
     ...{ priority: start.priority, group: start.group, timeoutMs: start.timeoutMs, attributes: start.attributes },
     ...{ concurrencyKey: start.concurrencyKey, blocking: start.blocking, delayMs: 0 },
     ...{ retainMs: start.retainMs, keyRetainMs: start.keyRetainMs },
-    ...{ parent: null, root: id, traceContext: null, claimFor: null },
+    ...{ parent: fire.following?.parent.id ?? null, root: fire.following?.parent.root ?? id },
+    ...{ traceContext: null, claimFor: null },
+    ...(fire.following === undefined ? {} : { keyRetainMs: fire.following.keyRetainMs }),
     actor: actorOf(fire),
     scheduled: { schedule: row.id, at: fire.at },
   };
 }
 
+/** Given by hand, else the schedule's; of a call that follows others, with what its param takes over from them. */
+function inputOf(env: Env, { row, definition, input, following }: FireOf): Uint8Array | null {
+  if (input !== undefined) return input;
+  const { call } = definition;
+  if (call === null || following === undefined || !call.param.includes(handedOver)) return row.input;
+  const param = call.param.replaceAll(handedOver, () => following.ends.map(saidBy).join("\n"));
+  return env.formats.input.store(resolveCall({ ...callOptionsOf(call), param }), "call").bytes;
+}
+
+/** In the param of a call that follows others: what they ended with. */
+const handedOver = "{{result}}";
+
+/** Of a handler of executors, what it said; of a broadcast, what each shard said, line by line. */
+function saidBy({ job, result }: Pick<Ended<unknown>, "job" | "result">): string {
+  if (job === dispatchJobName) {
+    const { message, shards } = result as { readonly message: string; readonly shards?: readonly unknown[] };
+    return shards === undefined ? message : shards.map((shard) => saidBy({ job, result: shard })).join("\n");
+  }
+  return typeof result === "string" ? result : JSON.stringify(result ?? "");
+}
+
 async function computed(env: Env, fire: FireOf): Promise<NewExecution> {
   const { row, at, now } = fire;
+  const { following } = fire;
   const { job, trigger } = declaredAs(env, row.name) ?? {};
   if (job === undefined || trigger?.input == null)
     throw new CatalogError(
@@ -58,16 +96,29 @@ async function computed(env: Env, fire: FireOf): Promise<NewExecution> {
       `expected the code of schedule ${row.name} (job ${row.job}) to be registered here, found none. Fire it where it is registered`,
       { job: row.job, schedule: row.name },
     );
-  const input = trigger.input({
-    scheduledAt: new Date(at ?? now),
-    firedAt: new Date(now),
-    shard: { index: 0, total: 1 },
-  });
-  const prepared = await prepare(env, job, input, { actor: actorOf(fire), ownKey: keyOf(fire) });
-  return { ...prepared, keyRetainMs: 0, scheduled: { schedule: row.id, at } };
+  const input =
+    trigger.kind === "completed"
+      ? trigger.input(endsFor(fire))
+      : trigger.input({
+          scheduledAt: new Date(at ?? now),
+          firedAt: new Date(now),
+          shard: { index: 0, total: 1 },
+        });
+  const how = { actor: actorOf(fire), ownKey: keyOf(fire), parent: following?.parent };
+  const prepared = await prepare(env, job, input, how);
+  return { ...prepared, keyRetainMs: following?.keyRetainMs ?? 0, scheduled: { schedule: row.id, at } };
 }
 
-const keyOf = ({ row, at }: FireOf): string | null => (at === null ? null : fireKey(row.id, at));
+function endsFor({ row, following }: FireOf): readonly Ended<unknown>[] {
+  if (following !== undefined) return following.ends;
+  throw new OptionError(
+    "input",
+    `schedule ${row.name}: expected an input, found none: it follows others, and its own is made of what they end with`,
+  );
+}
+
+const keyOf = ({ row, at, following }: FireOf): string | null =>
+  following?.key ?? (at === null ? null : fireKey(row.id, at));
 const actorOf = ({ row, actor }: FireOf): Actor => actor ?? { kind: "system", id: `schedule ${row.name ?? row.id}` };
 
 /**
@@ -99,24 +150,26 @@ export function fingerprintOf(env: Env, input: unknown): string {
 export interface Declared {
   readonly name: string;
   readonly job: AnyJob;
-  readonly trigger: TimeTrigger<unknown>;
+  readonly trigger: ScheduleTrigger<unknown>;
 }
 
-/** The time triggers of the newest versions here. The first of a job has the job's name, others a number behind it: names of people hold no #. */
+/** The triggers of the newest versions here that become schedules. The first of a job has the job's name, others a number behind it: names of people hold no #. */
 export function declaredIn(env: Env): readonly Declared[] {
   return env.registry
     .newest()
     .flatMap(({ job, settings }) =>
       settings.triggers
-        .filter((trigger) => trigger.kind === "time")
+        .filter(becomesSchedule)
         .map((trigger, index) => ({ name: index === 0 ? job.name : `${job.name}#${index + 1}`, job, trigger })),
     );
 }
 
+const becomesSchedule = (trigger: Trigger<unknown>): trigger is ScheduleTrigger<unknown> => trigger.kind !== "message";
+
 function declaredAs(env: Env, name: string | null): Declared | undefined {
   const [jobName = "", number = "1"] = (name ?? "").split("#");
   const found = env.registry.newestOf(jobName);
-  const triggers = found?.settings.triggers.filter((trigger) => trigger.kind === "time") ?? [];
+  const triggers = found?.settings.triggers.filter(becomesSchedule) ?? [];
   const trigger = triggers[Number(number) - 1];
   return found === undefined || trigger === undefined || name === null ? undefined : { name, job: found.job, trigger };
 }

@@ -6,16 +6,15 @@
 // that is merely down meets the second, too: its schedules are paused as `gone`, which keeps what they owe, and go on as if
 // nothing had been when it is back.
 import type { Actor } from "../core/ports.ts";
-import {
-  Definitions,
-  formatDefinition,
-  type ScheduleDefinition,
-  scheduleOptionsOf,
-} from "../core/schedule/definition.ts";
+import { Definitions, formatDefinition, type ScheduleDefinition } from "../core/schedule/definition.ts";
 import type { ScheduleContent, ScheduleRow } from "../core/schedule-store.ts";
 import type { Env } from "./env.ts";
 import { type Declared, declaredIn, type Template, templateOf } from "./fire-starts.ts";
+import { checkLoop, planOf } from "./follow/plan.ts";
 import type { Session } from "./session.ts";
+
+/** What the code says of a schedule. */
+type Declaration = Pick<ScheduleContent, "job" | "group" | "definition" | "input" | "needsCode" | "follows">;
 
 const actor: Actor = { kind: "system", id: "code" };
 const pageSize = 500;
@@ -51,6 +50,7 @@ export class Reconciler {
     const { name, job } = declared;
     const { namespace, log, newId } = this.#env;
     const wanted = await this.#contentOf(declared);
+    if (wanted.follows) await checkLoop(this.#session, { ...wanted, name });
     for (let tried = 1; ; tried++) {
       const row = await this.#session.insist(() => this.#store.findByName({ namespace, name }));
       const now = await this.#session.insist(() => this.#store.now());
@@ -86,17 +86,17 @@ export class Reconciler {
     }
   }
 
-  async #contentOf({
-    job,
-    trigger,
-  }: Declared): Promise<Pick<ScheduleContent, "job" | "group" | "definition" | "input" | "needsCode">> {
+  async #contentOf({ job, trigger }: Declared): Promise<Declaration> {
     const needsCode = trigger.input !== null;
     const made = needsCode ? this.#bareTemplate(job.version) : await templateOf(this.#env, job, callerInput);
     const definition: ScheduleDefinition = {
-      ...{ format: 1, schedule: scheduleOptionsOf(trigger.schedule), misfire: trigger.misfire },
+      ...{ format: 1, ...(await planOf(this.#session, trigger)) },
       ...{ start: made.start, call: null },
     };
-    return { job: job.name, group: null, definition: formatDefinition(definition), input: made.input, needsCode };
+    return {
+      ...{ job: job.name, group: null, definition: formatDefinition(definition), input: made.input, needsCode },
+      follows: trigger.kind === "completed",
+    };
   }
 
   /** Of one whose input is computed with each fire: all else is, too. */
@@ -111,14 +111,11 @@ export class Reconciler {
   }
 
   /** Null: it is so already. One that a person paused stays paused; one that was gone goes on where it was. */
-  #changeOf(
-    row: ScheduleRow,
-    wanted: Pick<ScheduleContent, "job" | "group" | "definition" | "input" | "needsCode">,
-    now: number,
-  ): ScheduleContent | null {
+  #changeOf(row: ScheduleRow, wanted: Declaration, now: number): ScheduleContent | null {
     const isSame =
       row.definition === wanted.definition &&
       row.needsCode === wanted.needsCode &&
+      row.follows === wanted.follows &&
       row.job === wanted.job &&
       sameBytes(row.input, wanted.input);
     const isBack = row.paused === "gone";
@@ -168,8 +165,10 @@ export class Reconciler {
   async #pause(row: ScheduleRow): Promise<void> {
     const { id, name, job, version, lastFiredAt } = row;
     const { log, registry } = this.#env;
-    const note = registry.newestOf(job) === undefined ? "no live worker has its job" : "its job no longer declares it";
-    const content = { ...row, paused: "gone" as const };
+    const isDown = registry.newestOf(job) === undefined;
+    const note = isDown ? "no live worker has its job" : "its job no longer declares it";
+    // What follows others keeps following while its code is merely down: see Followers.
+    const content = { ...row, paused: "gone" as const, follows: row.follows && isDown };
     const edit = { id, seen: { version, lastFiredAt }, content, verb: "pause", actor, note };
     const outcome = await this.#session.insist(() => this.#store.edit(edit));
     // Fired meanwhile: somebody has it.

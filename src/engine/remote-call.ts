@@ -14,7 +14,7 @@ export interface CallOptions {
   readonly param?: string;
   /** Which executor of the group; our name or XXL-JOB's. Default `round`. */
   readonly route?: string;
-  /** What if the last call of this schedule still runs; our name or XXL-JOB's. Default: they run side by side. */
+  /** What if the last call of this schedule, or of one with the same `jobId`, still runs; our name or XXL-JOB's. Default: they run side by side. */
   readonly block?: string;
   /** Of one attempt on an executor. Default: none. */
   readonly timeout?: Duration;
@@ -98,3 +98,11 @@ function resolvePause(pause: Duration, factor: number): { readonly ms: number; r
     factor: checkNumber(factor, "retryFactor", 1, maxFactor),
   };
 }
+
+/** Of a resolved call, what made it. */
+export const callOptionsOf = ({ timeoutMs, block, retryPause, ...call }: RemoteCall): CallOptions => ({
+  ...call,
+  ...(retryPause === undefined ? {} : { retryPause: retryPause.ms, retryFactor: retryPause.factor }),
+  ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
+  ...(block === null ? {} : { block }),
+});

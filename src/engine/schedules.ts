@@ -12,20 +12,21 @@ import {
   formatDefinition,
   type RemoteCall,
   type ScheduleDefinition,
-  scheduleOptionsOf,
   seedOf,
 } from "../core/schedule/definition.ts";
 import { backfill, preview } from "../core/schedule/fires.ts";
 import { type Instant, toInstant } from "../core/schedule/instant.ts";
 import type { Misfire } from "../core/schedule/misfire.ts";
 import type { Schedule, ScheduleOptions } from "../core/schedule/schedule.ts";
-import type { TimeTrigger } from "../core/schedule/trigger.ts";
 import type { ScheduleContent, ScheduleId, ScheduleRow, ScheduleSource } from "../core/schedule-store.ts";
 import type { AuditRow } from "../core/store.ts";
+import type { ScheduleTrigger } from "../core/trigger.ts";
 import { type CommandOptions, defaultActor } from "./commands.ts";
 import { executionOf, fingerprintOf, type Template, templateOf } from "./fire-starts.ts";
+import { graphOf, type ScheduleEdge } from "./follow/graph.ts";
+import { checkLoop, planOf } from "./follow/plan.ts";
 import type { Handles } from "./handles.ts";
-import { type CallOptions, resolveCall } from "./remote-call.ts";
+import { type CallOptions, callOptionsOf, resolveCall } from "./remote-call.ts";
 import type { Session } from "./session.ts";
 
 export interface AddOptions<I> extends CommandOptions {
@@ -38,7 +39,7 @@ export interface AddOptions<I> extends CommandOptions {
 }
 
 export interface EditOptions<I> extends CommandOptions {
-  readonly on?: TimeTrigger<void>;
+  readonly on?: ScheduleTrigger<void>;
   readonly input?: I;
   /** Of a call: what is not given stays. */
   readonly call?: Partial<CallOptions>;
@@ -60,7 +61,7 @@ export interface ShownSchedule {
   readonly source: ScheduleSource;
   readonly job: string;
   readonly call: RemoteCall | null;
-  /** As `cron()`, `every()` and `at()` take it. */
+  /** As `cron()`, `every()` and `at()` take it; of one that follows others, `after` and `join`. */
   readonly schedule: ScheduleOptions;
   readonly misfire: Misfire;
   /** `waiting`: a fixed delay whose execution has not ended. `ended`: it never fires again. */
@@ -117,7 +118,7 @@ export class Schedules {
    */
   async add<I, O, R>(
     what: Job<I, O, R> | CallOptions,
-    on: TimeTrigger<void>,
+    on: ScheduleTrigger<void>,
     options: AddOptions<NoInfer<I>> = {},
   ): Promise<ShownSchedule> {
     checkOptions(options, ["name", "input", "paused", ...optionKeys], "schedules.add");
@@ -130,13 +131,15 @@ export class Schedules {
     const made = isCall(what)
       ? this.#callTemplate(id, resolveCall(what))
       : { ...(await templateOf(this.#session.env, what, input)), call: null };
-    const definition = this.#definitionOf(on, made);
+    const plan = await planOf(this.#session, on);
+    const definition: ScheduleDefinition = { format: 1, ...plan, start: made.start, call: made.call };
     const now = await this.#session.insist(() => store.schedules.now());
     const row = {
-      ...{ id, namespace, name, source: "person" as const, needsCode: false },
+      ...{ id, namespace, name, source: "person" as const, needsCode: false, follows: on.kind === "completed" },
       ...contentOf(what, definition, made.input),
       ...{ paused: paused ? ("person" as const) : null, enabledAt: now, awaits: null, lastEndedAt: null },
     };
+    if (row.follows) await checkLoop(this.#session, row);
     const nextAt = this.#definitions.nextDue({ ...row, lastFiredAt: null }, now);
     const outcome = await this.#session.insist(() => store.schedules.put({ ...row, nextAt }, actor));
     if (outcome.kind === "exists" && outcome.id !== id)
@@ -164,16 +167,17 @@ export class Schedules {
       refuseDeclared(row, "edit");
       const { definition } = this.#read(row);
       const made = await this.#edited(row, definition, options, what);
-      const on = options.on ?? null;
       const next: ScheduleDefinition = {
         ...definition,
-        ...(on === null ? {} : { schedule: scheduleOptionsOf(on.schedule), misfire: on.misfire }),
+        ...(options.on === undefined ? {} : await planOf(this.#session, options.on)),
         ...(made === null ? {} : { start: made.start, call: made.call }),
       };
       const isDelay = next.schedule.afterEnd === true;
       const wasDelay = definition.schedule.afterEnd === true;
+      const changed = { definition: formatDefinition(next), follows: next.schedule.after !== undefined };
+      if (changed.follows) await checkLoop(this.#session, { ...row, ...changed });
       return {
-        definition: formatDefinition(next),
+        ...changed,
         ...(made === null ? {} : { input: made.input, group: made.call?.group ?? row.group }),
         enabledAt: now,
         awaits: isDelay && wasDelay ? row.awaits : null,
@@ -234,6 +238,12 @@ export class Schedules {
     await this.#session.open();
     const id = isUuid(ref) ? ref : (await this.#row(ref)).id;
     return this.#session.insist(() => this.#store.audit(id));
+  }
+
+  /** Which schedules start which: what follows others, with what it follows. */
+  async graph(): Promise<readonly ScheduleEdge[]> {
+    await this.#session.open();
+    return graphOf(this.#session);
   }
 
   /** The next planned times, without jitter; `from` default now, `count` 1 … 10 000, default 5. Throws SCHEDULE_UNKNOWN. */
@@ -356,11 +366,9 @@ export class Schedules {
     }
   }
 
-  #definitionOf(on: TimeTrigger<void>, { start, call }: Made): ScheduleDefinition {
-    return { format: 1, schedule: scheduleOptionsOf(on.schedule), misfire: on.misfire, start, call };
-  }
-
-  /** One slot a schedule: whether a call still runs is known to the center, not to one executor. */
+  /**
+   * One slot a schedule, or for all of one `jobId`: whether a call still runs is known to the center, not to one executor.
+   */
   #callTemplate(id: ScheduleId, call: RemoteCall): Made {
     const { env } = this.#session;
     return {
@@ -368,7 +376,7 @@ export class Schedules {
       input: env.formats.input.store(call, "call").bytes,
       start: {
         ...{ version: dispatchVersion, fingerprint: fingerprintOf(env, call), priority: 5, group: call.group },
-        ...{ concurrencyKey: call.block === null ? null : id, blocking: call.block },
+        ...{ concurrencyKey: call.block === null ? null : slotOf(id, call), blocking: call.block },
         ...{ timeoutMs: null, retainMs: callRetainMs, keyRetainMs: 0, attributes: {} },
       },
     };
@@ -435,11 +443,14 @@ interface Made extends Template {
   readonly call: RemoteCall | null;
 }
 
+const slotOf = (id: ScheduleId, { group, jobId }: RemoteCall): string =>
+  jobId === undefined ? id : `${group} job ${jobId}`;
+
 const callRetainMs = 30 * 86_400_000;
 
-function stateOf({ paused, nextAt, awaits }: ScheduleRow): ScheduleState {
+function stateOf({ paused, nextAt, awaits, follows }: ScheduleRow): ScheduleState {
   if (paused !== null) return "paused";
-  if (nextAt !== null) return "active";
+  if (nextAt !== null || follows) return "active";
   return awaits === null ? "ended" : "waiting";
 }
 
@@ -453,19 +464,12 @@ const contentOf = (what: AnyJob | CallOptions, definition: ScheduleDefinition, i
   input,
 });
 
-/** Of a resolved call, what made it. */
-const callOptionsOf = ({ timeoutMs, block, retryPause, ...call }: RemoteCall): CallOptions => ({
-  ...call,
-  ...(retryPause === undefined ? {} : { retryPause: retryPause.ms, retryFactor: retryPause.factor }),
-  ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
-  ...(block === null ? {} : { block }),
-});
-
-function checkTrigger(on: TimeTrigger<unknown>): void {
-  if (on?.kind !== "time" || on.schedule === undefined)
+function checkTrigger(on: ScheduleTrigger<unknown>): void {
+  const isTrigger = on?.kind === "time" ? on.schedule !== undefined : on?.kind === "completed" && on.of !== undefined;
+  if (!isTrigger)
     throw new OptionError(
       "on",
-      `on: expected a trigger such as cron("0 30 2 * * ?") or every("5m"), found ${describeValue(on)}`,
+      `on: expected a trigger such as cron("0 30 2 * * ?"), every("5m") or onCompleted("nightly-load"), found ${describeValue(on)}`,
     );
   if (on.input !== null)
     throw new OptionError(

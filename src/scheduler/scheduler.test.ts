@@ -69,7 +69,15 @@ async function put(schedule: ScheduleOptions, given: Partial<NewSchedule> = {}, 
   });
   const row: NewSchedule = {
     ...{ id, namespace, name: null, source: "person", job: "job", group: null, definition, input: null },
-    ...{ needsCode: false, paused: null, enabledAt: begin, nextAt: begin, awaits: null, lastEndedAt: null },
+    ...{
+      needsCode: false,
+      follows: false,
+      paused: null,
+      enabledAt: begin,
+      nextAt: begin,
+      awaits: null,
+      lastEndedAt: null,
+    },
     ...given,
   };
   await store.schedules.put(row, { kind: "user", id: "ada" });

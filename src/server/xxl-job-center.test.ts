@@ -12,7 +12,7 @@ import type { RunRow } from "../core/executors.ts";
 import { silentLog } from "../core/ports.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 import type { Store } from "../core/store.ts";
-import { type App, makegood } from "../index.ts";
+import { type App, every, makegood, onCompleted } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
 import { type XxlCenter, xxlCenter } from "./xxl-job-center.ts";
 
@@ -147,6 +147,8 @@ const runOf = async (id: string): Promise<RunRow> => {
   if (run === undefined) throw new Error("there is no run");
   return run;
 };
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function started(more: Partial<RemoteCall> = {}) {
   const execution = await app.start(center.dispatch, order(more));
@@ -348,6 +350,36 @@ describe("a dispatch", () => {
       { broadcastIndex: 0, broadcastTotal: 2 },
       { broadcastIndex: 1, broadcastTotal: 2 },
     ]);
+  });
+
+  it("starts what follows a broadcast once, after all its shards, with what they said; and what follows that", async () => {
+    const [one, two] = [await playExecutor(), await playExecutor()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    if (one === undefined || two === undefined) throw new Error("two were played");
+    for (const { address } of [one, two]) await post("/api/registry", registration(address));
+    const call = { group: "orders", handler: "load", route: "broadcast", jobId: 5 };
+    await app.schedules.add(call, every("1d"), { name: "load" });
+    const report = { ...call, route: "first", handler: "report", jobId: 6, param: "of [{{result}}]" };
+    await app.schedules.add(report, onCompleted("load"), { name: "report" });
+    await app.schedules.add({ ...report, handler: "mail", jobId: 7, param: "" }, onCompleted("report"), {
+      name: "mail",
+    });
+    const handlersOf = (it: Played): unknown[] => it.triggers().map((trigger) => trigger["executorHandler"]);
+    const finish = (logId: unknown, handleMsg: string) =>
+      post("/api/callback", [{ logId, handleCode: 200, handleMsg }]);
+    // The links are seen a moment after they were made.
+    await wait(100);
+    await app.schedules.runOnce("load");
+    await expect.poll(() => [one, two].map(handlersOf)).toEqual([["load"], ["load"]]);
+    await finish(two.triggers()[0]?.["logId"], "second");
+    await wait(200);
+    expect(handlersOf(one)).toEqual(["load"]);
+    await finish(one.triggers()[0]?.["logId"], "first");
+    await expect.poll(() => handlersOf(one)).toEqual(["load", "report"]);
+    expect(one.triggers()[1]).toMatchObject({ executorParams: "of [first\nsecond]", jobId: 6 });
+    await finish(one.triggers()[1]?.["logId"], "");
+    await expect.poll(() => handlersOf(one)).toEqual(["load", "report", "mail"]);
+    await wait(200);
+    expect([one, two].map(handlersOf)).toEqual([["load", "report", "mail"], ["load"]]);
   });
 
   it("goes round, over several centers on one store", async () => {

@@ -256,8 +256,10 @@ function addressOf(port: number, password: string): string {
   return `mysql://${user}:${password}@127.0.0.1:${port}/test`;
 }
 
+/** Temporary tables of a server's own lie in its own folder, too: two that are installed at once must not share one. */
 function serverEnvironment(folder: string): Record<string, string> {
-  return { PATH: `${process.env["PATH"] ?? ""}${delimiter}/usr/sbin`, HOME: folder, LC_ALL: "C.UTF-8", TZ: "UTC" };
+  const path = `${process.env["PATH"] ?? ""}${delimiter}/usr/sbin`;
+  return { PATH: path, HOME: folder, TMPDIR: folder, LC_ALL: "C.UTF-8", TZ: "UTC" };
 }
 
 function findMariadbBinaries(): MariadbBinaries | undefined {

@@ -1,5 +1,12 @@
 // What the compiler knows of triggers by time: what starts a job also supplies its input.
 import { type App, job, type Schema } from "makegood";
+import {
+  type CompletedTrigger,
+  type Ended,
+  onAllCompleted,
+  onAnyCompleted,
+  onCompleted,
+} from "../../src/core/schedule/completed.ts";
 import { at, cron, every, type Fire, type TimeTrigger } from "../../src/core/schedule/trigger.ts";
 import { same } from "./equal.ts";
 
@@ -51,3 +58,32 @@ app.schedules.add(nightly, every("1h"), { input: { id: "x" } });
 app.schedules.add({ group: "orders", handler: "close", retries: 2 }, cron("0 0 3 * * ?"));
 // @ts-expect-error another input
 app.schedules.add(nightly, every("1h"), { input: { id: 5 } });
+
+// What starts a job when others have completed knows what they ended with.
+const rows = job("rows", {}, async () => ({ count: 1 }));
+const name = job("name", {}, async () => "Ada");
+declare function follow<I>(input: I, triggers: readonly CompletedTrigger<NoInfer<I>>[]): void;
+follow({ id: "" }, [
+  onCompleted(name, {
+    input: (end) => {
+      same<typeof end, Ended<string>>(true);
+      return { id: end.result };
+    },
+  }),
+  onAnyCompleted([rows, name], {
+    input: ({ result }) => {
+      same<typeof result, string | { count: number }>(true);
+      return { id: "" };
+    },
+  }),
+  onAllCompleted([rows, name], { input: ([one, other]) => ({ id: `${one.result.count}${other.result.trim()}` }) }),
+]);
+declare function followWithoutInput(triggers: readonly CompletedTrigger<void>[]): void;
+followWithoutInput([onCompleted(name), onCompleted([rows, name]), onAllCompleted([rows, "a schedule"])]);
+
+// @ts-expect-error the input is another
+follow({ id: "" }, [onCompleted(rows, { input: ({ result }) => ({ id: result.count }) })]);
+// @ts-expect-error what starts a job with an input must make one
+follow({ id: "" }, [onCompleted(rows)]);
+// @ts-expect-error there is no third end
+onAllCompleted([rows, name], { input: ([, , third]) => third });

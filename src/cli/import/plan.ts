@@ -1,5 +1,13 @@
 // What becomes of an XXL-JOB database here: a decision over its rows, so that it can be shown before anything is done.
-import { type CallOptions, CodedError, cron, every, type TimeTrigger } from "../../index.ts";
+import {
+  type CallOptions,
+  CodedError,
+  type CompletedTrigger,
+  cron,
+  every,
+  onCompleted,
+  type TimeTrigger,
+} from "../../index.ts";
 
 /** A row of a table, of whatever version: columns come and go between 2.3 and 3.5. */
 export type SourceRow = Readonly<Record<string, unknown>>;
@@ -16,8 +24,8 @@ export interface PlannedSchedule {
   readonly name: string;
   readonly title: string;
   readonly call: CallOptions;
-  readonly trigger: TimeTrigger<void>;
-  /** As the admin shows it: `0 0 3 * * ?`, `every 30 s`. */
+  readonly on: TimeTrigger<void> | CompletedTrigger<void>;
+  /** As the admin shows it: `0 0 3 * * ?`, `every 30 s`, `after job 2`. */
   readonly fires: string;
   readonly paused: boolean;
 }
@@ -46,31 +54,92 @@ export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRo
     name: text(row, "app_name"),
     addresses: number(row, "address_type") === 1 ? list(text(row, "address_list")) : [],
   }));
-  const schedules: PlannedSchedule[] = [];
+  const note = (row: SourceRow, remark: string, isLeftOut: boolean): void =>
+    void remarks.push({ sourceId: number(row, "id"), title: titleOf(row), remark, isLeftOut });
+  const taken = new Map<number, Taken>();
   for (const row of jobs) {
-    const [sourceId, title] = [number(row, "id"), titleOf(row)];
-    const note = (remark: string, isLeftOut: boolean): void =>
-      void remarks.push({ sourceId, title, remark, isLeftOut });
     const missing = whyLeftOut(row, names);
-    if (missing !== null) {
-      note(missing, true);
-      continue;
-    }
     try {
-      const trigger = triggerOf(row, zone);
-      schedules.push({
-        ...{ sourceId, title, trigger, fires: firesOf(row), name: `xxl-job-${sourceId}` },
-        call: callOf(row, names.get(number(row, "job_group")) ?? ""),
-        paused: number(row, "trigger_status") !== 1,
-      });
+      if (missing === null) taken.set(number(row, "id"), takeOver(row, names, zone));
+      else note(row, missing, true);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
-      note(`its schedule is not understood: ${error.message}`, true);
-      continue;
+      note(row, `its schedule is not understood: ${error.message}`, true);
     }
-    for (const remark of lostOf(row)) note(remark, false);
   }
-  return { groups: planned, schedules, remarks };
+  const children = childrenOf(taken, note);
+  for (const { row, timed } of taken.values()) {
+    if (timed === null && !children.some(({ sourceId }) => sourceId === number(row, "id")))
+      note(row, "nothing fires it, and it is no job's child: start it by hand or by API", true);
+    const mail = text(row, "alarm_email").trim();
+    if (mail !== "") note(row, `its alarm e-mail (${mail}) has no counterpart yet`, false);
+  }
+  const times = [...taken.values()].flatMap(({ timed }) => (timed === null ? [] : [timed]));
+  return { groups: planned, schedules: [...times, ...children], remarks };
+}
+
+/** A job that can be taken over. */
+interface Taken {
+  readonly row: SourceRow;
+  readonly call: CallOptions;
+  /** Null: nothing fires it but the end of others. */
+  readonly timed: PlannedSchedule | null;
+}
+
+function takeOver(row: SourceRow, names: ReadonlyMap<number, string>, zone: string): Taken {
+  const [sourceId, title] = [number(row, "id"), titleOf(row)];
+  const call = callOf(row, names.get(number(row, "job_group")) ?? "");
+  if (text(row, "schedule_type") === "NONE") return { row, call, timed: null };
+  const about = { sourceId, title, call, name: `xxl-job-${sourceId}`, fires: firesOf(row) };
+  return { row, call, timed: { ...about, on: triggerOf(row, zone), paused: number(row, "trigger_status") !== 1 } };
+}
+
+/**
+ * A child is started by each success of its parents, whether it is stopped or not. One that has times of its own gets a second
+ * schedule. In an order in which each finds those that it follows; what would follow itself is left out.
+ */
+function childrenOf(
+  taken: ReadonlyMap<number, Taken>,
+  note: (row: SourceRow, remark: string, isLeftOut: boolean) => void,
+): readonly PlannedSchedule[] {
+  const parents = new Map<number, number[]>();
+  for (const [id, { row }] of taken)
+    for (const child of list(text(row, "child_jobid")).map(Number))
+      if (taken.has(child)) parents.set(child, [...(parents.get(child) ?? []), id]);
+      else note(row, `its child job ${child} is left out or unknown, so nothing starts it`, false);
+  const made: PlannedSchedule[] = [];
+  let waiting = [...parents.keys()];
+  while (waiting.length > 0) {
+    const ready = waiting.filter((id) => !(parents.get(id) ?? []).some((parent) => waiting.includes(parent)));
+    if (ready.length === 0) break;
+    for (const id of ready) made.push(childOf(id, parents.get(id) ?? [], taken, made));
+    waiting = waiting.filter((id) => !ready.includes(id));
+  }
+  for (const id of waiting) {
+    const row = taken.get(id)?.row;
+    if (row !== undefined)
+      note(row, "it, or what it follows, would follow itself by way of child jobs: it is not made a child", false);
+  }
+  return made;
+}
+
+function childOf(
+  sourceId: number,
+  parents: readonly number[],
+  taken: ReadonlyMap<number, Taken>,
+  before: readonly PlannedSchedule[],
+): PlannedSchedule {
+  const { row, call, timed } = taken.get(sourceId) as Taken;
+  const followed = parents.flatMap((parent) => [
+    ...(taken.get(parent)?.timed == null ? [] : [`xxl-job-${parent}`]),
+    ...before.filter((it) => it.sourceId === parent).map(({ name }) => name),
+  ]);
+  return {
+    ...{ sourceId, call, title: titleOf(row), paused: false },
+    name: timed === null ? `xxl-job-${sourceId}` : `xxl-job-${sourceId}-child`,
+    on: onCompleted(followed),
+    fires: `after job ${parents.join(", ")}`,
+  };
 }
 
 function whyLeftOut(row: SourceRow, names: ReadonlyMap<number, string>): string | null {
@@ -79,8 +148,7 @@ function whyLeftOut(row: SourceRow, names: ReadonlyMap<number, string>): string 
   if (text(row, "executor_handler").trim() === "") return "it names no handler";
   if (!names.has(number(row, "job_group"))) return `its group ${number(row, "job_group")} is gone`;
   const kind = text(row, "schedule_type");
-  if (kind === "NONE") return "nothing fires it: start it by hand, by API, or from the job whose child it was";
-  return kind === "CRON" || kind === "FIX_RATE" ? null : `its kind of schedule, ${kind}, is not known`;
+  return ["CRON", "FIX_RATE", "NONE"].includes(kind) ? null : `its kind of schedule, ${kind}, is not known`;
 }
 
 function triggerOf(row: SourceRow, zone: string): TimeTrigger<void> {
@@ -102,16 +170,6 @@ function callOf(row: SourceRow, group: string): CallOptions {
     retries: number(row, "executor_fail_retry_count"),
     ...(seconds > 0 ? { timeout: seconds * 1_000 } : {}),
   };
-}
-
-/** What the schedule that is made does not have. */
-function lostOf(row: SourceRow): readonly string[] {
-  const children = text(row, "child_jobid").trim();
-  const mail = text(row, "alarm_email").trim();
-  return [
-    ...(children === "" ? [] : [`its child jobs (${children}) are not started after it: let its handler start them`]),
-    ...(mail === "" ? [] : [`its alarm e-mail (${mail}) has no counterpart yet`]),
-  ];
 }
 
 const titleOf = (row: SourceRow): string => text(row, "job_desc") || text(row, "name") || "without a title";

@@ -95,6 +95,8 @@ const jobs = [
   ],
   [4, 1, "By hand", "", "NONE", "", "DO_NOTHING", "FIRST", "byHand", "", "COVER_EARLY", 0, 0, "BEAN", "", 0],
   [5, 1, "Wrong", "", "CRON", "0 0 25 * * ?", "DO_NOTHING", "FIRST", "wrong", "", "COVER_EARLY", 0, 0, "BEAN", "", 1],
+  [7, 1, "Ping", "", "FIX_RATE", "60", "DO_NOTHING", "FIRST", "ping", "", "COVER_EARLY", 0, 0, "BEAN", "8,5", 0],
+  [8, 1, "Pong", "", "NONE", "", "DO_NOTHING", "FIRST", "pong", "", "COVER_EARLY", 0, 0, "BEAN", "7", 0],
   [6, 9, "Orphan", "", "FIX_RATE", "5", "DO_NOTHING", "FIRST", "orphan", "", "COVER_EARLY", 0, 0, "BEAN", "", 1],
 ];
 
@@ -124,14 +126,19 @@ describeWithMariadb("makegood import xxl-job", (source) => {
     expect(out.split("\n")).toEqual([
       "job 1  对账  orders/settle  0 0 3 * * ?",
       "job 2  Stock  stock/count  every 30 s  (paused)",
+      "job 7  Ping  orders/ping  every 60 s  (paused)",
+      "job 1  对账  orders/settle  after job 2",
+      "job 4  By hand  orders/byHand  after job 2",
       "group orders  registers by itself",
       "group stock  http://10.0.0.1:9999/, http://10.0.0.2:9999/",
-      "in part   job 2  Stock: its child jobs (1,4) are not started after it: let its handler start them",
-      "in part   job 2  Stock: its alarm e-mail (a@b.c) has no counterpart yet",
       "LEFT OUT  job 3  Script: it is a script (GLUE_SHELL); only handlers are taken over",
-      "LEFT OUT  job 4  By hand: nothing fires it: start it by hand, by API, or from the job whose child it was",
       expect.stringMatching(/^LEFT OUT {2}job 5 {2}Wrong: its schedule is not understood: .*hour/i),
       "LEFT OUT  job 6  Orphan: its group 9 is gone",
+      "in part   job 7  Ping: its child job 5 is left out or unknown, so nothing starts it",
+      "in part   job 8  Pong: it, or what it follows, would follow itself by way of child jobs: it is not made a child",
+      "in part   job 7  Ping: it, or what it follows, would follow itself by way of child jobs: it is not made a child",
+      "in part   job 2  Stock: its alarm e-mail (a@b.c) has no counterpart yet",
+      "LEFT OUT  job 8  Pong: nothing fires it, and it is no job's child: start it by hand or by API",
       "",
     ]);
     expect(error).toContain("Nothing was done");
@@ -140,11 +147,11 @@ describeWithMariadb("makegood import xxl-job", (source) => {
   it("makes them when told to, with the numbers that executors know them by, and changes nothing the second time", async () => {
     expect(await runCli(...from(), "--apply")).toMatchObject({
       code: 0,
-      error: expect.stringContaining("2 schedules made, 0"),
+      error: expect.stringContaining("5 schedules made, 0"),
     });
     expect(await runCli(...from(), "--apply")).toMatchObject({
       code: 0,
-      error: expect.stringContaining("0 schedules made, 2"),
+      error: expect.stringContaining("0 schedules made, 5"),
     });
     const store = sqlite(file);
     const app = makegood({ store });
@@ -169,6 +176,11 @@ describeWithMariadb("makegood import xxl-job", (source) => {
       schedule: { every: 30_000 },
       call: { route: "consistent-hash", block: "discard-new", timeoutMs: null, jobId: 2 },
     });
+    const names = (await app.schedules.graph()).map(({ from, to, join }) => [from.name, to.name, join]);
+    expect(names.toSorted()).toEqual([
+      ["xxl-job-2", "xxl-job-1-child", "each"],
+      ["xxl-job-2", "xxl-job-4", "each"],
+    ]);
     expect((await store.executors.list({ namespace: "default" })).map(({ group, source }) => [group, source])).toEqual([
       ["stock", "manual"],
       ["stock", "manual"],

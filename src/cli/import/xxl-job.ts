@@ -77,7 +77,7 @@ async function readSource(from: string): Promise<{ groups: readonly SourceRow[];
 
 function show({ groups, schedules, remarks }: Plan, inJson: boolean, terminal: Terminal): void {
   if (inJson) {
-    for (const { trigger: _trigger, ...schedule } of schedules) terminal.print(JSON.stringify({ schedule }));
+    for (const { on: _on, ...schedule } of schedules) terminal.print(JSON.stringify({ schedule }));
     for (const group of groups) terminal.print(JSON.stringify({ group }));
     for (const remark of remarks) terminal.print(JSON.stringify({ remark }));
     return;
@@ -118,7 +118,7 @@ async function apply({ groups, schedules }: Plan, { store: address, namespace, p
         paused: paused || schedule.paused,
         actor: { kind: "user", id: "import" } as const,
       };
-      await app.schedules.add(schedule.call, schedule.trigger, {
+      await app.schedules.add(schedule.call, schedule.on, {
         ...options,
         note: `XXL-JOB's job ${schedule.sourceId}, ${schedule.title}`,
       });

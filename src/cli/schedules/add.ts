@@ -1,4 +1,16 @@
-import { at, type CallOptions, cron, every, type TimeTrigger } from "../../index.ts";
+import { resolveJoin } from "../../core/schedule/schedule.ts";
+import {
+  at,
+  type CallOptions,
+  type CompletedTrigger,
+  cron,
+  every,
+  onAllCompleted,
+  onAnyCompleted,
+  onCompleted,
+  type ShownSchedule,
+  type TimeTrigger,
+} from "../../index.ts";
 import { asUsage } from "../as-usage.ts";
 import { type Command, exitCodes, parseOptions } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
@@ -14,6 +26,8 @@ const options = {
   every: { type: "string" },
   "after-end": { type: "boolean", default: false },
   at: { type: "string" },
+  after: { type: "string" },
+  join: { type: "string" },
   zone: { type: "string" },
   dialect: { type: "string" },
   start: { type: "string" },
@@ -38,7 +52,8 @@ const parse = (args: readonly string[]) => parseOptions(args, options, "schedule
 export const addCommand: Command = {
   name: "add",
   summary: "makes a schedule of a handler of executors",
-  help: `Usage: makegood schedules add --group NAME --handler NAME (--cron EXPR | --every DURATION | --at TIME) [OPTION…]
+  help: `Usage: makegood schedules add --group NAME --handler NAME (--cron EXPR | --every DURATION | --at TIME | --after NAME)
+                             [OPTION…]
 
 Makes a schedule that calls a handler of a group of executors. Neither needs to be known yet.
 
@@ -47,6 +62,10 @@ Makes a schedule that calls a handler of a group of executors. Neither needs to 
   --cron EXPR         fires when the expression does. Quote it
   --every DURATION    fires at a fixed rate, such as 500ms, 30s, 5m, 1h, 1d
   --at TIME           fires once, such as 2026-03-08T02:30:00Z; without an offset it is local time in the zone
+  --after NAME[,NAME…]
+                      when these schedules, by name or id, have completed an execution
+  --join JOIN         of --after: each (every end starts one), any (the first of an occasion) or all (the last of an
+                      occasion). An occasion is the planned time of the fire that began it all. Default: each
   --after-end         of --every: counted from the end of the last execution
   --zone ZONE         such as Asia/Shanghai. Default: UTC
   --dialect DIALECT   of --cron: quartz or unix. Default: quartz
@@ -54,7 +73,8 @@ Makes a schedule that calls a handler of a group of executors. Neither needs to 
                       no fire before, no fire at or after
   --jitter DURATION   each fire starts late by a part of this
   --misfire POLICY    what was missed: skip; fire-once; catch-up or catch-up:N, at most the newest N. Default: fire-once
-  --param TEXT        handed to the handler as it is. Default: empty
+  --param TEXT        handed to the handler as it is; with --after, {{result}} in it is what those ended with.
+                      Default: empty
   --route STRATEGY    which executor: round, random, failover, broadcast, … or XXL-JOB's name. Default: round
   --block STRATEGY    while the last call still runs: serial, discard-new, replace-running, or XXL-JOB's name.
                       Default: they run side by side
@@ -76,11 +96,16 @@ ${storeOptionsHelp}
     const made = await withApp(values, (app) =>
       asUsage(() => app.schedules.add(call, trigger, { ...(name === undefined ? {} : { name }), paused, actor })),
     );
-    const next = made.nextAt === null ? "never fires" : `fires next at ${new Date(made.nextAt).toISOString()}`;
+    const next = nextOf(made);
     terminal.print(values.json ? JSON.stringify({ id: made.id }) : `${made.id}  ${next}`);
     return exitCodes.done;
   },
 };
+
+function nextOf({ nextAt, schedule }: ShownSchedule): string {
+  if (schedule.after !== undefined) return "follows others";
+  return nextAt === null ? "never fires" : `fires next at ${new Date(nextAt).toISOString()}`;
+}
 
 /** Whoever may reach the database. */
 const actor = { kind: "user", id: "command line" } as const;
@@ -104,21 +129,34 @@ function readCall(values: Values): CallOptions {
   };
 }
 
-function readTrigger(values: Values): TimeTrigger<void> {
-  const given = (["cron", "every", "at"] as const).filter((kind) => values[kind] !== undefined);
+function readTrigger(values: Values): TimeTrigger<void> | CompletedTrigger<void> {
+  const given = (["cron", "every", "at", "after"] as const).filter((kind) => values[kind] !== undefined);
   if (given.length !== 1)
     throw new UsageError(
-      `schedules add: expected one of --cron, --every and --at, found ${given.length === 0 ? "none" : given.map((kind) => `--${kind}`).join(" and ")}.`,
+      `schedules add: expected one of --cron, --every, --at and --after, found ${given.length === 0 ? "none" : given.map((kind) => `--${kind}`).join(" and ")}.`,
     );
   const { dialect, "after-end": afterEnd } = values;
   if (dialect !== undefined && values.cron === undefined)
     throw new UsageError("--dialect: expected it beside --cron alone.");
   if (afterEnd && values.every === undefined) throw new UsageError("--after-end: expected it beside --every alone.");
+  if (values.join !== undefined && values.after === undefined)
+    throw new UsageError("--join: expected it beside --after alone.");
   const bounds = boundsOf(values);
+  if (values.after !== undefined) return readAfter(values.after, values.join, bounds);
   if (values.cron !== undefined)
     return cron(values.cron, { ...bounds, ...(dialect === undefined ? {} : { dialect: dialect as "quartz" }) });
   if (values.every !== undefined) return every(values.every as "1s", { ...bounds, ...(afterEnd ? { afterEnd } : {}) });
   return at(values.at as string, bounds);
+}
+
+const joined = { each: onCompleted, any: onAnyCompleted, all: onAllCompleted } as const;
+
+function readAfter(text: string, join: string | undefined, bounds: object): CompletedTrigger<void> {
+  const [bound] = Object.keys(bounds);
+  if (bound !== undefined) throw new UsageError(`--${bound}: expected it beside --cron, --every or --at alone.`);
+  const names = text.split(",").map((name) => name.trim());
+  const follow = joined[resolveJoin(join, "--join")];
+  return follow(names);
 }
 
 function boundsOf({ zone, start, end, jitter, misfire }: Values) {

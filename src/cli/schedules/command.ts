@@ -1,6 +1,7 @@
 import { groupCommand } from "../group-command.ts";
 import { addCommand } from "./add.ts";
 import { changeCommands } from "./change.ts";
+import { graphCommand } from "./graph.ts";
 import { listCommand } from "./list.ts";
 import { nextCommand } from "./next.ts";
 
@@ -9,4 +10,5 @@ export const schedulesCommand = groupCommand("schedules", "makes, shows and chan
   listCommand,
   ...changeCommands,
   nextCommand,
+  graphCommand,
 ]);

@@ -50,7 +50,12 @@ function inJson({ nextAt, lastFiredAt, createdAt, updatedAt, ...row }: ShownSche
 
 function line({ id, name, state, job, call, schedule, nextAt }: ShownSchedule): string {
   const what = call === null ? job : `${call.group}/${call.handler}`;
-  const { cron, every, afterEnd, at } = schedule;
-  const when = cron ?? (at === undefined ? `every ${every} ms${afterEnd ? " after the end" : ""}` : "once");
-  return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, when].join("  ");
+  return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, whenOf(schedule)].join("  ");
+}
+
+function whenOf({ cron, every, afterEnd, at, after, join }: ShownSchedule["schedule"]): string {
+  if (cron !== undefined) return cron;
+  if (at !== undefined) return "once";
+  if (after !== undefined) return `after ${join} of ${after.map(({ job, schedule }) => schedule ?? job).join(", ")}`;
+  return `every ${every} ms${afterEnd ? " after the end" : ""}`;
 }

@@ -93,7 +93,7 @@ export function scheduleOptionsOf(schedule: Schedule): ScheduleOptions {
 
 function timingOptionsOf({
   timing,
-}: Schedule): Pick<ScheduleOptions, "cron" | "dialect" | "every" | "afterEnd" | "at"> {
+}: Schedule): Pick<ScheduleOptions, "cron" | "dialect" | "every" | "afterEnd" | "at" | "after" | "join"> {
   switch (timing.kind) {
     case "cron":
       return { cron: timing.cron.expression, dialect: timing.cron.dialect };
@@ -103,6 +103,8 @@ function timingOptionsOf({
       return { every: timing.everyMs, afterEnd: true };
     case "once":
       return { at: timing.atMs };
+    case "after":
+      return { after: timing.upstreams, join: timing.join };
   }
 }
 

@@ -179,7 +179,7 @@ describe("a backfill", () => {
 
 describe("a schedule that is wrong is refused:", () => {
   test.each<[object, RegExp]>([
-    [{}, /expected exactly one of cron, every and at, found none/],
+    [{}, /expected exactly one of cron, every, at and after, found none/],
     [{ cron: "0 0 12 * * ?", every: "1m" }, /found cron and every/],
     [{ every: "1m", dialect: "unix" }, /schedule.dialect: expected it only beside cron/],
     [{ cron: "0 0 12 * * ?", afterEnd: true }, /schedule.afterEnd/],

@@ -37,6 +37,9 @@ export function previousAt(schedule: Schedule, beforeMs: number): number | null 
   }
 }
 
+/** Whether its times follow from itself: a fixed delay and what follows others have none before the end they wait for. */
+const hasTimes = ({ timing }: Schedule): boolean => timing.kind !== "delay" && timing.kind !== "after";
+
 function nextOfTiming({ timing, zone }: Schedule, after: number): number | null {
   switch (timing.kind) {
     case "cron":
@@ -49,6 +52,8 @@ function nextOfTiming({ timing, zone }: Schedule, after: number): number | null 
       return after + timing.everyMs;
     case "once":
       return timing.atMs > after ? timing.atMs : null;
+    case "after":
+      return null;
   }
 }
 
@@ -61,6 +66,7 @@ function previousOfTiming({ timing, zone }: Schedule, before: number): number | 
       return count < 0 ? null : timing.anchorMs + count * timing.everyMs;
     }
     case "delay":
+    case "after":
       return null;
     case "once":
       return timing.atMs < before ? timing.atMs : null;
@@ -123,7 +129,7 @@ export interface Backfill {
 
 /**
  * The fire times from `fromMs` up to but not including `toMs`, at most `limit` (1 … 10 000) of them. `start`, `end` and calendar hold
- * here too. Throws OPTION_INVALID for an empty range, and for a fixed delay, which has no times of its own.
+ * here too. Throws OPTION_INVALID for an empty range, and for what has no times of its own: a fixed delay, and what follows others.
  */
 export function backfill(schedule: Schedule, fromMs: number, toMs: number, limit: number): Backfill {
   checkInteger(limit, "limit", 1, maxListed);
@@ -132,10 +138,10 @@ export function backfill(schedule: Schedule, fromMs: number, toMs: number, limit
       "to",
       `to: expected an instant after from (${new Date(fromMs).toISOString()}), found ${new Date(toMs).toISOString()}`,
     );
-  if (schedule.timing.kind === "delay")
+  if (!hasTimes(schedule))
     throw new OptionError(
       "schedule",
-      "schedule: expected one with times of its own to backfill (cron, a fixed rate or an instant), found a fixed delay, which only follows the end of executions",
+      `schedule: expected one with times of its own to backfill (cron, a fixed rate or an instant), found ${schedule.timing.kind === "delay" ? "a fixed delay" : "one"} that only follows the end of executions`,
     );
   const fires: number[] = [];
   let at = nextAt(schedule, fromMs - 1);

@@ -27,7 +27,21 @@ export interface ScheduleBounds {
   readonly calendar?: CalendarOptions;
 }
 
-/** Exactly one of `cron`, `every` and `at`. */
+/**
+ * Which ends start it. `each`: every one. `any`: the first of an occasion. `all`: the last, when each of those followed has
+ * completed for the same occasion.
+ */
+export const joins = ["each", "any", "all"] as const;
+export type Join = (typeof joins)[number];
+
+/** What is followed: a job, however its executions were started; or of that job only what one schedule started. */
+export interface Upstream {
+  readonly job: string;
+  /** A schedule's id. */
+  readonly schedule?: string;
+}
+
+/** Exactly one of `cron`, `every`, `at` and `after`. */
 export interface ScheduleOptions extends ScheduleBounds {
   readonly cron?: string;
   /** Of `cron`. Default `quartz`. */
@@ -41,13 +55,18 @@ export interface ScheduleOptions extends ScheduleBounds {
   readonly afterEnd?: boolean;
   /** Once. */
   readonly at?: Instant;
+  /** When others have completed. Without times, so without bounds. */
+  readonly after?: readonly Upstream[];
+  /** Of `after`, and only there. */
+  readonly join?: Join;
 }
 
 export type Timing =
   | { readonly kind: "cron"; readonly cron: Cron }
   | { readonly kind: "rate"; readonly everyMs: number; readonly anchorMs: number }
   | { readonly kind: "delay"; readonly everyMs: number }
-  | { readonly kind: "once"; readonly atMs: number };
+  | { readonly kind: "once"; readonly atMs: number }
+  | { readonly kind: "after"; readonly upstreams: readonly Upstream[]; readonly join: Join };
 
 export interface Schedule {
   readonly timing: Timing;
@@ -64,7 +83,10 @@ export interface Schedule {
 const minEveryMs = 100;
 const maxJitterMs = 86_400_000;
 const boundKeys: readonly (keyof ScheduleBounds)[] = ["zone", "start", "end", "jitter", "calendar"];
-const scheduleKeys: readonly (keyof ScheduleOptions)[] = ["cron", "dialect", "every", "afterEnd", "at", ...boundKeys];
+const scheduleKeys: readonly (keyof ScheduleOptions)[] = [
+  ...(["cron", "dialect", "every", "afterEnd", "at", "after", "join"] as const),
+  ...boundKeys,
+];
 
 /**
  * The schedule that the options describe. `seed` spreads the jitter: give what identifies the schedule. Throws CRON_INVALID, and
@@ -90,12 +112,12 @@ export function resolveSchedule(options: ScheduleOptions, seed: string, where = 
 }
 
 function resolveTiming(options: ScheduleOptions, zone: Zone, startMs: number, where: string): Timing {
-  const { cron, dialect, every, afterEnd, at } = options;
-  const given = (["cron", "every", "at"] as const).filter((kind) => options[kind] !== undefined);
+  const { cron, dialect, every, afterEnd, at, after, join } = options;
+  const given = (["cron", "every", "at", "after"] as const).filter((kind) => options[kind] !== undefined);
   if (given.length !== 1)
     throw new OptionError(
       where,
-      `${where}: expected exactly one of cron, every and at, found ${given.length === 0 ? "none" : given.join(" and ")}`,
+      `${where}: expected exactly one of cron, every, at and after, found ${given.length === 0 ? "none" : given.join(" and ")}`,
     );
   if (dialect !== undefined && cron === undefined)
     throw new OptionError(
@@ -107,9 +129,17 @@ function resolveTiming(options: ScheduleOptions, zone: Zone, startMs: number, wh
       `${where}.afterEnd`,
       `${where}.afterEnd: expected true or false, only beside every, found ${describeValue(afterEnd)} beside ${given[0]}`,
     );
+  if (after !== undefined) return { kind: "after", upstreams: after, join: resolveJoin(join, `${where}.join`) };
   if (cron !== undefined) return { kind: "cron", cron: parseCron(cron, dialect) };
   if (at !== undefined) return { kind: "once", atMs: toInstant(at, zone, `${where}.at`) };
   const everyMs = toMs(every as Duration, `${where}.every`, { min: minEveryMs });
   if (afterEnd === true) return { kind: "delay", everyMs };
   return { kind: "rate", everyMs, anchorMs: Number.isFinite(startMs) ? startMs : 0 };
+}
+
+/** Default `each`. Throws OPTION_INVALID. */
+export function resolveJoin(join: unknown, where = "join"): Join {
+  const found = joins.find((one) => one === (join ?? "each"));
+  if (found !== undefined) return found;
+  throw new OptionError(where, `${where}: expected one of ${joins.join(", ")}, found ${describeValue(join)}`);
 }

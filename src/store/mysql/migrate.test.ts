@@ -42,7 +42,7 @@ describeWithMariadb("migrations", () => {
   it("are applied once, and answered with their names", () =>
     withDatabase((url) =>
       withStore(url, async (store) => {
-        expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors"]);
+        expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
         expect(await store.migrate()).toEqual([]);
         await store.open();
         expect(store.own.identity).toMatch(/^[0-9a-f-]{36}\/makegood_test_/);
@@ -52,7 +52,7 @@ describeWithMariadb("migrations", () => {
   it("from eight processes at once are applied once", () =>
     withDatabase(async (url) => {
       const applied = await Promise.all(Array.from({ length: 8 }, () => withStore(url, (store) => store.migrate())));
-      expect(applied.flat()).toEqual(["0001-initial", "0002-schedules", "0003-executors"]);
+      expect(applied.flat()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
     }));
 
   describe("killed in the middle", () => {

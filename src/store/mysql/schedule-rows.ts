@@ -4,7 +4,7 @@ import { bytesOrNull, idOf, idOrNull, int, intOrNull, text, textOrNull } from ".
 
 /** Of `makegood_schedule s`. */
 export const scheduleColumns = `
-s.id, s.namespace, s.name, s.source, s.paused, s.job, s.\`group\`, s.definition, s.input, s.needs_code,
+s.id, s.namespace, s.name, s.source, s.paused, s.job, s.\`group\`, s.definition, s.input, s.needs_code, s.follows,
        s.enabled_at, s.next_at, s.awaits, s.last_ended_at, s.version, s.last_fired_at, s.created_at, s.updated_at`;
 
 export const scheduleOf = (row: Row): ScheduleRow => ({
@@ -18,6 +18,7 @@ export const scheduleOf = (row: Row): ScheduleRow => ({
   definition: text(row.definition),
   input: bytesOrNull(row.input),
   needsCode: int(row.needs_code) === 1,
+  follows: int(row.follows) === 1,
   enabledAt: int(row.enabled_at),
   nextAt: intOrNull(row.next_at),
   awaits: idOrNull(row.awaits),

@@ -82,6 +82,12 @@ export function scheduleStore(connections: Connections): ScheduleStore {
       return rows.map((row) => text(row.job)).filter((job) => !served.has(job));
     },
 
+    async followers(namespace) {
+      // Index schedule_follows.
+      const sql = `${scheduleSql} WHERE s.follows = 1 AND s.namespace = ? ORDER BY s.id`;
+      return (await read(sql, bytesOf(namespace))).map(scheduleOf);
+    },
+
     due: (request) => dueSchedules(connections, request),
     ended: (request) => endedSchedules(connections, request),
     fire: (moves) => fire(connections, moves),
@@ -116,9 +122,9 @@ function* put(schedule: NewSchedule, actor: Actor): Script<string | null> {
   if (there !== undefined) return schedule.id;
   yield {
     sql: `
-      INSERT INTO makegood_schedule (job, \`group\`, definition, input, needs_code, paused, enabled_at, next_at, awaits, last_ended_at,
-        id, namespace, name, source, version, created_at, updated_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ${nowSql}, ${nowSql})
+      INSERT INTO makegood_schedule (job, \`group\`, definition, input, needs_code, follows, paused, enabled_at, next_at, awaits,
+        last_ended_at, id, namespace, name, source, version, created_at, updated_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ${nowSql}, ${nowSql})
       ON DUPLICATE KEY UPDATE version = version`,
     parameters: [...valuesOf(schedule), id, bytesOf(namespace), bytesOfNullable(name), source],
   };
@@ -140,7 +146,7 @@ function* edit({ id, seen, content, verb, actor, note }: Command<"edit">): Scrip
   yield {
     sql: `
       UPDATE makegood_schedule
-         SET job = ?, \`group\` = ?, definition = ?, input = ?, needs_code = ?, paused = ?,
+         SET job = ?, \`group\` = ?, definition = ?, input = ?, needs_code = ?, follows = ?, paused = ?,
              enabled_at = ?, next_at = ?, awaits = ?, last_ended_at = ?,
              version = version + 1, updated_at = ${nowSql}
        WHERE id = ?`,
@@ -179,6 +185,6 @@ function* audit(id: Buffer, namespace: Buffer, verb: string, actor: Actor, note:
 
 const valuesOf = (content: ScheduleContent): readonly unknown[] => [
   ...[bytesOf(content.job), bytesOfNullable(content.group), bytesOf(content.definition), content.input],
-  ...[content.needsCode ? 1 : 0, content.paused, content.enabledAt, content.nextAt],
+  ...[content.needsCode ? 1 : 0, content.follows ? 1 : 0, content.paused, content.enabledAt, content.nextAt],
   ...[idBytesOrNull(content.awaits), content.lastEndedAt],
 ];

@@ -21,7 +21,15 @@ describeWithPostgres("schedules on PostgreSQL", (database) => {
       await schedules.put(
         {
           ...{ id, namespace, name: null, source: "person", job: "a", group: null, definition: "{}", input: null },
-          ...{ needsCode: false, paused: null, enabledAt: 0, nextAt: 1, awaits: null, lastEndedAt: null },
+          ...{
+            needsCode: false,
+            follows: false,
+            paused: null,
+            enabledAt: 0,
+            nextAt: 1,
+            awaits: null,
+            lastEndedAt: null,
+          },
         },
         person,
       );

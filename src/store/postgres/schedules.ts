@@ -82,6 +82,12 @@ export function scheduleStore(connections: Connections): ScheduleStore {
       return (await read(unservedSql, namespace)).map((row) => text(row.job));
     },
 
+    async followers(namespace) {
+      // Index schedule_follows.
+      const sql = `${scheduleSql} WHERE s.namespace = $1::text AND s.follows ORDER BY s.id`;
+      return (await read(sql, namespace)).map(scheduleOf);
+    },
+
     due: (request) => dueSchedules(connections, request),
     ended: (request) => endedSchedules(connections, request),
     fire: (moves) => fire(connections, moves),
@@ -94,9 +100,9 @@ function* put(schedule: NewSchedule, actor: Parameters<ScheduleStore["put"]>[1])
   const inserted = yield {
     sql: `
       INSERT INTO makegood.schedule (id, namespace, name, source, version, created_at, updated_at,
-        job, "group", definition, input, needs_code, paused, enabled_at, next_at, awaits, last_ended_at)
+        job, "group", definition, input, needs_code, follows, paused, enabled_at, next_at, awaits, last_ended_at)
       SELECT $1::uuid, $2::text, $3::text, $4::text, 1, c.now, c.now,
-             $5::text, $6::text, $7::text, $8::bytea, $9::boolean, $10::text, $11::bigint, $12::bigint, $13::uuid, $14::bigint
+             $5::text, $6::text, $7::text, $8::bytea, $9::boolean, $10::boolean, $11::text, $12::bigint, $13::bigint, $14::uuid, $15::bigint
         FROM (SELECT makegood.now_ms() AS now OFFSET 0) c
       ON CONFLICT DO NOTHING
       RETURNING id`,
@@ -120,7 +126,8 @@ function* edit({ id, seen, content, verb, actor, note }: Command<"edit">): Scrip
     sql: `
       UPDATE makegood.schedule s
          SET job = $4::text, "group" = $5::text, definition = $6::text, input = $7::bytea, needs_code = $8::boolean,
-             paused = $9::text, enabled_at = $10::bigint, next_at = $11::bigint, awaits = $12::uuid, last_ended_at = $13::bigint,
+             follows = $9::boolean, paused = $10::text, enabled_at = $11::bigint, next_at = $12::bigint, awaits = $13::uuid,
+             last_ended_at = $14::bigint,
              version = s.version + 1, updated_at = makegood.now_ms()
        WHERE s.id = $1::uuid AND s.version = $2::integer AND s.last_fired_at IS NOT DISTINCT FROM $3::bigint
       RETURNING s.namespace`,
@@ -162,5 +169,6 @@ function* audit(
 
 const contentOf = (content: ScheduleContent): readonly unknown[] => [
   ...[content.job, content.group, content.definition, content.input, content.needsCode],
+  content.follows,
   ...[content.paused, content.enabledAt, content.nextAt, content.awaits, content.lastEndedAt],
 ];

@@ -17,19 +17,20 @@ describe("migrations", () => {
         { number: 1, name: "0001-initial", oldest_code: 1 },
         { number: 2, name: "0002-schedules", oldest_code: 1 },
         { number: 3, name: "0003-executors", oldest_code: 1 },
+        { number: 4, name: "0004-follows", oldest_code: 1 },
       ]);
       expect(await store.migrate()).toEqual([]);
       await store.close();
       await store.open();
       expect(store.own.identity).toBe(identity);
-      expect(appliedIn(path)).toHaveLength(3);
+      expect(appliedIn(path)).toHaveLength(4);
       await store.close();
     }));
 
   test("are applied by migrate alone, which names them", () =>
     withFile(async (path) => {
       const store = sqlite(path);
-      expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors"]);
+      expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
       expect(await store.migrate()).toEqual([]);
       await store.close();
     }));
@@ -42,7 +43,7 @@ describe("migrations", () => {
       const identities = await Promise.all(processes.map((each) => each.line()));
       expect(await Promise.all(processes.map((each) => each.end()))).toEqual([0, 0, 0, 0]);
       expect(new Set(identities).size).toBe(1);
-      expect(appliedIn(path)).toHaveLength(3);
+      expect(appliedIn(path)).toHaveLength(4);
     }));
 
   for (const point of ["before its tables", "before its row", "before its commit"])
@@ -53,7 +54,7 @@ describe("migrations", () => {
         const store = sqlite(path);
         await store.open();
         await new Scene(store).start();
-        expect(appliedIn(path)).toHaveLength(3);
+        expect(appliedIn(path)).toHaveLength(4);
         await store.close();
       }));
 
@@ -69,7 +70,7 @@ describe("migrations", () => {
   test("by newer code are accepted while they let this code go on", () =>
     withFile(async (path) => {
       await sqlite(path).open();
-      run(path, "INSERT INTO makegood_migration VALUES (4, '0004-later', 1, 0)");
+      run(path, "INSERT INTO makegood_migration VALUES (5, '0005-later', 1, 0)");
       const store = sqlite(path);
       await store.open();
       expect(await store.migrate()).toEqual([]);
@@ -79,11 +80,11 @@ describe("migrations", () => {
   test("by newer code that this code cannot use are refused in words", () =>
     withFile(async (path) => {
       await sqlite(path).open();
-      run(path, "INSERT INTO makegood_migration VALUES (4, '0004-later', 4, 0)");
+      run(path, "INSERT INTO makegood_migration VALUES (5, '0005-later', 5, 0)");
       const store = sqlite(path);
       await expect(store.open()).rejects.toMatchObject({
         code: "STORE_SCHEMA",
-        message: expect.stringMatching(/schema 4.*needs code of schema 4.*this code knows 3.*Deploy the newer version/),
+        message: expect.stringMatching(/schema 5.*needs code of schema 5.*this code knows 4.*Deploy the newer version/),
       });
       await expect(store.reads.countByStatus("a")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     }));

@@ -51,6 +51,7 @@ export function scheduleStore(connection: Connection): ScheduleStore {
       connection.read((sql, { now }) =>
         sql.rows(selectUnserved, [namespace, namespace, now]).map((row) => row["job"] as string),
       ),
+    followers: (namespace) => connection.read((sql) => sql.rows(selectFollowers, [namespace]).map(toSchedule)),
     due: (request) => connection.read((sql, { now }) => dueSchedules(sql, request, now)),
     ended: (request) => connection.read((sql, { now }) => endedSchedules(sql, request, now)),
     fire: (moves) => connection.write((sql, moment) => fire(sql, moves, moment)),
@@ -63,6 +64,10 @@ SELECT ${scheduleColumns} FROM makegood_schedule AS s`;
 // Served by the primary key.
 const selectOne = `${selectSchedule}
  WHERE s.id = ?`;
+// Served by schedule_follows.
+const selectFollowers = `${selectSchedule}
+ WHERE s.namespace = ? AND s.follows = 1
+ ORDER BY s.id`;
 // Served by schedule_name.
 const selectByName = `${selectSchedule}
  WHERE s.namespace = ? AND s.name = ?`;
@@ -93,9 +98,9 @@ SELECT DISTINCT s.job FROM makegood_schedule AS s
 // ── Commands ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const insert = `
-INSERT INTO makegood_schedule (job, "group", definition, input, needs_code, paused, enabled_at, next_at, awaits, last_ended_at,
+INSERT INTO makegood_schedule (job, "group", definition, input, needs_code, follows, paused, enabled_at, next_at, awaits, last_ended_at,
   id, namespace, name, source, version, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`;
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`;
 const findTaken = `
 SELECT id FROM makegood_schedule WHERE id = ?
  UNION ALL
@@ -113,7 +118,7 @@ function put(sql: Sql, schedule: NewSchedule, actor: Actor, moment: Moment) {
 
 const update = `
 UPDATE makegood_schedule
-   SET job = ?, "group" = ?, definition = ?, input = ?, needs_code = ?, paused = ?,
+   SET job = ?, "group" = ?, definition = ?, input = ?, needs_code = ?, follows = ?, paused = ?,
        enabled_at = ?, next_at = ?, awaits = ?, last_ended_at = ?, version = version + 1, updated_at = ?
  WHERE id = ?`;
 const removeOne = `
@@ -146,5 +151,6 @@ function audit(
 
 const valuesOf = (content: ScheduleContent): Values => [
   ...[content.job, content.group, content.definition, content.input, content.needsCode ? 1 : 0],
+  content.follows ? 1 : 0,
   ...[content.paused, content.enabledAt, content.nextAt, bytesOrNull(content.awaits), content.lastEndedAt],
 ];

@@ -24,6 +24,7 @@ function scheduleIn(scene: Scene, given: Partial<NewSchedule> = {}): NewSchedule
     definition: '{"every":1000}',
     input: bytes(7),
     needsCode: false,
+    follows: false,
     paused: null,
     enabledAt: 900,
     nextAt: 1_000,
@@ -76,8 +77,8 @@ function moveOf(scene: Scene, schedule: ScheduleRow, given: Partial<ScheduleMove
 }
 
 const contentOf = (row: ScheduleRow): ScheduleContent => {
-  const { job, group, definition, input, needsCode, paused, enabledAt, nextAt, awaits, lastEndedAt } = row;
-  return { job, group, definition, input, needsCode, paused, enabledAt, nextAt, awaits, lastEndedAt };
+  const { job, group, definition, input, needsCode, follows, paused, enabledAt, nextAt, awaits, lastEndedAt } = row;
+  return { job, group, definition, input, needsCode, follows, paused, enabledAt, nextAt, awaits, lastEndedAt };
 };
 
 const edit = (scene: Scene, { version, lastFiredAt, ...row }: ScheduleRow, content: Partial<ScheduleContent>) =>
@@ -119,6 +120,24 @@ function testCommands(suite: Suite): void {
     expect(audit).toEqual({ executionId: given.id, verb: "create", actor: person, note: null });
     expect(at).toBeGreaterThanOrEqual(createdAt);
   });
+
+  suite.test(
+    "those that follow others are found, also when they are paused, until they no longer do",
+    async (scene) => {
+      await put(scene, { nextAt: 1 });
+      await scene.store.schedules.put(scheduleIn(scene, { follows: true, namespace: `${scene.namespace}-2` }), person);
+      const followers = [
+        await put(scene, { follows: true, nextAt: null }),
+        await put(scene, { follows: true, nextAt: null }),
+      ];
+      const found = () => scene.store.schedules.followers(scene.namespace);
+      expect((await found()).map(({ id }) => id)).toEqual(followers.map(({ id }) => id).toSorted());
+      const [one, other] = followers as [ScheduleRow, ScheduleRow];
+      expect(await edit(scene, one, { paused: "person" })).toEqual({ kind: "done" });
+      expect(await edit(scene, other, { follows: false })).toEqual({ kind: "done" });
+      expect(await found()).toEqual([{ ...(await read(scene, one.id)), paused: "person", follows: true }]);
+    },
+  );
 
   suite.test("a put is known again by its id, and refused by a name that is taken", async (scene) => {
     const first = scheduleIn(scene, { name: "nightly" });

@@ -67,6 +67,7 @@ export const effects: { readonly [R in Room]: Readonly<Record<keyof Rooms[R], Ef
     list: "read",
     audit: "read",
     unserved: "read",
+    followers: "read",
     due: "read",
     ended: "read",
     fire: "write",
