@@ -94,6 +94,7 @@ export type { ExecutionRow, Store } from "./core/store.ts";
 export type { Trigger } from "./core/trigger.ts";
 export type { App } from "./engine/app.ts";
 export type { CommandOptions, SignalOptions, StepVerdict, Verdict } from "./engine/commands.ts";
+export { type MapReduceOptions, mapReduce, type PartOf } from "./engine/map-reduce.ts";
 export type { MessageAddress, Messages, ShownMessage } from "./engine/messages.ts";
 export type { History, ListRequest, ShownIncident, ShownRow } from "./engine/reader.ts";
 export { reconcile, type ScanResult } from "./engine/reconcile/reconcile.ts";

@@ -87,6 +87,7 @@ describe("the catalog", () => {
         "NO_PROGRESS final unknown",
         "OPTION_INVALID final none",
         "PARTICIPANT_NOT_MIGRATED final none",
+        "PARTS_INVALID final none",
         "PIVOT_MISUSE final none",
         "RECORD_LEASE_LOST retry unknown",
         "RECORD_MANUAL final none",

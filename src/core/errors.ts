@@ -59,6 +59,7 @@ export const errorCatalog = {
   STEP_NAME_INVALID: refusal("A step's name or id is empty, too long, or holds a colon (name) or control characters.", "Use a short fixed name, and an id where the step repeats."),
   STEP_NAME_REUSED: refusal("One execution used the same step name and id twice.", 'Give each use its own id: ctx.step(["take stock", line.code], …).'),
   STEP_LIMIT: refusal("One execution called more steps than its limit; its journal is loaded whole.", "Give parts of the work to children (ctx.start), or raise `limits.maxSteps`."),
+  PARTS_INVALID: refusal("The split of a job returned no list of parts, or more than one execution can deal out.", "Return fewer, larger parts, or let each part be a mapReduce of its own; or raise `limits.maxSteps`."),
   STEP_ASYNC_BODY: refusal("The body of a transaction on a synchronous participant returned a promise; the transaction was rolled back.", "Remove async and await from the body."),
   PIVOT_MISUSE: refusal("A call stands on the wrong side of the pivot, such as a TCC branch behind it.", "Move the call before `await ctx.pivot()`."),
   STEP_DRIFT: uncertain("The recorded steps do not fit the code: a step of another kind, or one that was never reached.", "Deploy the version that the execution began with, and resume it."),
