@@ -117,7 +117,7 @@ export interface ScheduleStore {
   /** The database's clock. */
   now(): Promise<number>;
   /** Inserts, with an audit row. Idempotent by id, and unique by name. */
-  put(schedule: NewSchedule, actor: Actor): Promise<PutOutcome>;
+  put(schedule: NewSchedule, actor: Actor, note?: string | null): Promise<PutOutcome>;
   /** Compare-and-set on what was seen; version + 1, with an audit row under `verb`. */
   edit(command: {
     readonly id: ScheduleId;

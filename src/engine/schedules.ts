@@ -123,7 +123,7 @@ export class Schedules {
   ): Promise<ShownSchedule> {
     checkOptions(options, ["name", "input", "paused", ...optionKeys], "schedules.add");
     checkTrigger(on);
-    const { name = null, input, paused = false, actor = defaultActor } = options;
+    const { name = null, input, paused = false, actor = defaultActor, note = null } = options;
     if (name !== null) validateJobName(name);
     await this.#session.open();
     const { store, newId, namespace } = this.#session.env;
@@ -141,7 +141,7 @@ export class Schedules {
     };
     if (row.follows) await checkLoop(this.#session, row);
     const nextAt = this.#definitions.nextDue({ ...row, lastFiredAt: null }, now);
-    const outcome = await this.#session.insist(() => store.schedules.put({ ...row, nextAt }, actor));
+    const outcome = await this.#session.insist(() => store.schedules.put({ ...row, nextAt }, actor, note));
     if (outcome.kind === "exists" && outcome.id !== id)
       throw new CatalogError(
         "SCHEDULE_EXISTS",

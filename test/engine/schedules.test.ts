@@ -92,7 +92,7 @@ describeEngine("schedules", (open) => {
     await app.run();
     const options = { misfire: { policy: "catch-up", maxCatchUp: 1_000 } } as const;
     const owing = await app.schedules.add(echo(ran), every("100ms", options), { paused: true });
-    const free = await app.schedules.add(echo(ran), every("100ms"), { paused: true });
+    const free = await app.schedules.add(echo(ran), every("100ms"), { paused: true, note: "not yet" });
     expect(owing).toMatchObject({ state: "paused", paused: "person", nextAt: null });
     await wait(450);
     expect(ran).toEqual([]);
@@ -103,7 +103,7 @@ describeEngine("schedules", (open) => {
     expect((await runsOf(app, free.id))[0]?.scheduledAt).toBe(resumed.nextAt);
     expect((await runsOf(app, owing.id))[0]?.scheduledAt).toBeLessThan(owing.createdAt + 101);
     expect((await app.schedules.audit(free.id)).map(({ verb, note }) => [verb, note])).toEqual([
-      ["create", null],
+      ["create", "not yet"],
       ["resume", "go"],
     ]);
   });

@@ -22,8 +22,8 @@ export function scheduleStore(connections: Connections): ScheduleStore {
       return int(row?.now);
     },
 
-    async put(schedule, actor) {
-      const id = await connections.transaction(() => put(schedule, actor));
+    async put(schedule, actor, note = null) {
+      const id = await connections.transaction(() => put(schedule, actor, note));
       return id === null ? { kind: "created" } : { kind: "exists", id };
     },
 
@@ -112,7 +112,7 @@ function listStatement({ namespace, source, job, group, after, limit }: Command<
 }
 
 /** Null if it was inserted; else the id that is there. Inserted before it is looked for: see starts.ts. */
-function* put(schedule: NewSchedule, actor: Actor): Script<string | null> {
+function* put(schedule: NewSchedule, actor: Actor, note: string | null): Script<string | null> {
   const { namespace, name, source } = schedule;
   const id = idBytes(schedule.id);
   const [there] = yield {
@@ -134,7 +134,7 @@ function* put(schedule: NewSchedule, actor: Actor): Script<string | null> {
   };
   const found = idOf(row?.id);
   if (found !== schedule.id) return found;
-  yield* audit(id, bytesOf(namespace), "create", actor, null);
+  yield* audit(id, bytesOf(namespace), "create", actor, note);
   return null;
 }
 

@@ -1,5 +1,6 @@
 // Schedules: commands and reads. How they fire is in fire.ts.
 import { isUuid } from "../../core/ids.ts";
+import type { Actor } from "../../core/ports.ts";
 import type { NewSchedule, ScheduleContent, ScheduleOutcome, ScheduleStore } from "../../core/schedule-store.ts";
 import type { Script } from "../../core/script.ts";
 import type { Connections } from "./connection.ts";
@@ -37,8 +38,8 @@ export function scheduleStore(connections: Connections): ScheduleStore {
       return int(row?.now);
     },
 
-    async put(schedule, actor) {
-      const id = await connections.transaction(() => put(schedule, actor));
+    async put(schedule, actor, note = null) {
+      const id = await connections.transaction(() => put(schedule, actor, note));
       return id === null ? { kind: "created" } : { kind: "exists", id };
     },
 
@@ -95,7 +96,7 @@ export function scheduleStore(connections: Connections): ScheduleStore {
 }
 
 /** Null if it was inserted; else the id that is there. Index schedule_name. */
-function* put(schedule: NewSchedule, actor: Parameters<ScheduleStore["put"]>[1]): Script<string | null> {
+function* put(schedule: NewSchedule, actor: Actor, note: string | null): Script<string | null> {
   const { id, namespace, name, source } = schedule;
   const inserted = yield {
     sql: `
@@ -109,7 +110,7 @@ function* put(schedule: NewSchedule, actor: Parameters<ScheduleStore["put"]>[1])
     parameters: [id, namespace, name, source, ...contentOf(schedule)],
   };
   if (inserted.length > 0) {
-    yield* audit(id, namespace, "create", actor, null);
+    yield* audit(id, namespace, "create", actor, note);
     return null;
   }
   const [row] = yield {

@@ -19,7 +19,7 @@ type ListRequest = Parameters<ScheduleStore["list"]>[0];
 export function scheduleStore(connection: Connection): ScheduleStore {
   return {
     now: () => connection.read((_, { now }) => now),
-    put: (schedule, actor) => connection.write((sql, moment) => put(sql, schedule, actor, moment)),
+    put: (schedule, actor, note = null) => connection.write((sql, moment) => put(sql, schedule, actor, note, moment)),
 
     edit: ({ id, seen, content, verb, actor, note }) =>
       connection.write((sql, moment): ScheduleOutcome => {
@@ -106,13 +106,13 @@ SELECT id FROM makegood_schedule WHERE id = ?
  UNION ALL
 SELECT id FROM makegood_schedule WHERE namespace = ? AND name = ?`;
 
-function put(sql: Sql, schedule: NewSchedule, actor: Actor, moment: Moment) {
+function put(sql: Sql, schedule: NewSchedule, actor: Actor, note: string | null, moment: Moment) {
   const { namespace, name, source } = schedule;
   const id = idToBytes(schedule.id);
   const taken = sql.tuple(findTaken, [id, namespace, name]);
   if (taken !== undefined) return { kind: "exists", id: idFromBytes(taken[0]) } as const;
   sql.run(insert, [...valuesOf(schedule), id, namespace, name, source, moment.now, moment.now]);
-  audit(sql, id, namespace, "create", actor, null, moment);
+  audit(sql, id, namespace, "create", actor, note, moment);
   return { kind: "created" } as const;
 }
 

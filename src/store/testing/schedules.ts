@@ -107,9 +107,9 @@ export function testSchedules(suite: Suite): void {
 }
 
 function testCommands(suite: Suite): void {
-  suite.test("a schedule is read back as it was put, and its audit row names who did it", async (scene) => {
+  suite.test("a schedule is read back as it was put, and its audit row names who did it and why", async (scene) => {
     const given = scheduleIn(scene, { name: "nightly", group: "orders", needsCode: true, input: bytes(0, 255, 10) });
-    await scene.store.schedules.put(given, person);
+    await scene.store.schedules.put(given, person, "because");
     const { input, createdAt, updatedAt, ...row } = await read(scene, given.id);
     const { input: sent, ...rest } = given;
     expect(row).toEqual({ ...rest, version: 1, lastFiredAt: null });
@@ -117,7 +117,7 @@ function testCommands(suite: Suite): void {
     expect(updatedAt).toBe(createdAt);
     expect(Math.abs((await scene.store.schedules.now()) - createdAt)).toBeLessThan(60_000);
     const { at, ...audit } = only(await scene.store.schedules.audit(given.id));
-    expect(audit).toEqual({ executionId: given.id, verb: "create", actor: person, note: null });
+    expect(audit).toEqual({ executionId: given.id, verb: "create", actor: person, note: "because" });
     expect(at).toBeGreaterThanOrEqual(createdAt);
   });
 
