@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { makegood } from "../index.ts";
+import { every, makegood } from "../index.ts";
 import { xxlCenter } from "../server/xxl-job-center.ts";
+import { asUsage } from "./as-usage.ts";
 import { type Command, exitCodes, parseOptions, type Terminal } from "./command.ts";
 import { describeStore, readStoreOption, storeAt, storeHelp } from "./store-address.ts";
 import { UsageError } from "./usage-error.ts";
 
-const defaults = { store: "makegood.db", port: "8080", host: "127.0.0.1" } as const;
+const defaults = { store: "makegood.db", port: "8080", host: "127.0.0.1", zone: "UTC" } as const;
 
 export const serveCommand: Command = {
   name: "serve",
@@ -22,6 +23,7 @@ runs ended. Any number of centers may share a store. Creates or updates the stor
   --store URL           ${storeHelp}.
                         Default: ${defaults.store} in the current folder
   --xxl-job NAME=TOKEN  a group of executors (XXL-JOB: appname) and its access token. Repeatable
+  --zone ZONE           in which cron expressions of jobs are meant that programs add by addJob. Default: UTC
   --help                shows this text
 
 Executors register with http://HOST:PORT or http://HOST:PORT/xxl-job-admin.
@@ -34,15 +36,18 @@ Executors register with http://HOST:PORT or http://HOST:PORT/xxl-job-admin.
         host: { type: "string" },
         store: { type: "string" },
         "xxl-job": { type: "string", multiple: true },
+        zone: { type: "string", default: defaults.zone },
       },
       "serve",
     );
     const groups = parseGroups(given["xxl-job"] ?? []);
+    // Before anything is opened.
+    await asUsage(() => every("1s", { zone: given.zone }));
     const address = readStoreOption(given.store ?? defaults.store);
     const store = await storeAt(address);
     await store.migrate();
     const app = makegood({ store });
-    const center = xxlCenter({ app, store, groups });
+    const center = xxlCenter({ app, store, groups, zone: given.zone });
     await app.run();
     center.start();
     const server = createServer((request, response) => {

@@ -14,10 +14,10 @@ export interface CallOptions {
   readonly param?: string;
   /** Which executor of the group; our name or XXL-JOB's. Default `round`. */
   readonly route?: string;
-  /** What if the last call of this schedule, or of one with the same `jobId`, still runs; our name or XXL-JOB's. Default: they run side by side. */
-  readonly block?: string;
-  /** Of one attempt on an executor. Default: none. */
-  readonly timeout?: Duration;
+  /** What if the last call of this schedule, or of one with the same `jobId`, still runs; our name or XXL-JOB's. Default, or null: they run side by side. */
+  readonly block?: string | null;
+  /** Of one attempt on an executor. Default, or null: none. */
+  readonly timeout?: Duration | null;
   /** Attempts after the first that failed. 0 … 100, default 0. */
   readonly retries?: number;
   /** Before the first retry; 0 … 1 h. Default: none. */
@@ -29,6 +29,8 @@ export interface CallOptions {
    * schedule's id. For jobs that had one elsewhere.
    */
   readonly jobId?: number;
+  /** Only these executors of the group, 1 to 100, each as it registered. Default: all. */
+  readonly addresses?: readonly string[];
 }
 
 const keys: readonly (keyof CallOptions)[] = [
@@ -42,6 +44,7 @@ const keys: readonly (keyof CallOptions)[] = [
   "retryPause",
   "retryFactor",
   "jobId",
+  "addresses",
 ];
 const groupPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const maxHandlerChars = 255;
@@ -50,6 +53,8 @@ const maxRetries = 100;
 const maxPauseMs = 3_600_000;
 const maxFactor = 10;
 const maxJobId = 2 ** 31 - 1;
+const maxAddresses = 100;
+const maxAddressChars = 500;
 
 /** Throws OPTION_INVALID. */
 export function resolveCall(options: CallOptions): RemoteCall {
@@ -59,12 +64,13 @@ export function resolveCall(options: CallOptions): RemoteCall {
     handler,
     param = "",
     route = "round",
-    block,
-    timeout,
+    block = null,
+    timeout = null,
     retries = 0,
     retryPause,
     retryFactor = 1,
     jobId,
+    addresses,
   } = options;
   if (typeof group !== "string" || !groupPattern.test(group))
     throw new OptionError(
@@ -84,11 +90,12 @@ export function resolveCall(options: CallOptions): RemoteCall {
   return {
     ...{ group, handler, param },
     route: parseRoutingStrategy(route, "route"),
-    block: block === undefined ? null : parseBlockingStrategy(block, "block"),
-    timeoutMs: timeout === undefined ? null : toMs(timeout, "timeout", { min: 1 }),
+    block: block === null ? null : parseBlockingStrategy(block, "block"),
+    timeoutMs: timeout === null ? null : toMs(timeout, "timeout", { min: 1 }),
     retries: checkInteger(retries, "retries", 0, maxRetries),
     ...(retryPause === undefined ? {} : { retryPause: resolvePause(retryPause, retryFactor) }),
     ...(jobId === undefined ? {} : { jobId: checkInteger(jobId, "jobId", 1, maxJobId) }),
+    ...(addresses === undefined ? {} : { addresses: checkAddresses(addresses) }),
   };
 }
 
@@ -100,9 +107,20 @@ function resolvePause(pause: Duration, factor: number): { readonly ms: number; r
 }
 
 /** Of a resolved call, what made it. */
-export const callOptionsOf = ({ timeoutMs, block, retryPause, ...call }: RemoteCall): CallOptions => ({
+export const callOptionsOf = ({ timeoutMs, retryPause, ...call }: RemoteCall): CallOptions => ({
   ...call,
   ...(retryPause === undefined ? {} : { retryPause: retryPause.ms, retryFactor: retryPause.factor }),
-  ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
-  ...(block === null ? {} : { block }),
+  timeout: timeoutMs,
 });
+
+function checkAddresses(addresses: readonly string[]): readonly string[] {
+  const isAddress = (it: unknown) =>
+    typeof it === "string" && it !== "" && it.length <= maxAddressChars && isCleanText(it);
+  const isList = Array.isArray(addresses) && addresses.length >= 1 && addresses.length <= maxAddresses;
+  if (isList && addresses.every(isAddress)) return addresses;
+  const found = isList ? addresses.find((it) => !isAddress(it)) : addresses;
+  throw new OptionError(
+    "addresses",
+    `addresses: expected 1 to ${maxAddresses} addresses of executors, such as "http://10.0.0.5:9999/", found ${describeValue(found)}`,
+  );
+}

@@ -50,6 +50,8 @@ export interface RunOnceOptions<I> extends CommandOptions {
   readonly input?: I;
   /** In place of the call's. */
   readonly param?: string;
+  /** Of a call: only these executors of its group, as `CallOptions` has them. */
+  readonly addresses?: readonly string[];
 }
 
 export type ScheduleState = "active" | "paused" | "waiting" | "ended";
@@ -264,7 +266,7 @@ export class Schedules {
 
   /** One execution now, beside the planned ones, also of a paused schedule. Throws SCHEDULE_UNKNOWN, JOB_UNKNOWN, INPUT_INVALID. */
   async runOnce<R = unknown>(ref: string, options: RunOnceOptions<unknown> = {}): Promise<Execution<R>> {
-    checkOptions(options, ["input", "param", ...optionKeys], "schedules.runOnce");
+    checkOptions(options, ["input", "param", "addresses", ...optionKeys], "schedules.runOnce");
     const row = await this.#row(ref);
     const { definition } = this.#read(row);
     const now = await this.#session.insist(() => this.#store.now());
@@ -411,15 +413,21 @@ export class Schedules {
   async #inputByHand(
     row: ScheduleRow,
     { call }: ScheduleDefinition,
-    { input, param }: RunOnceOptions<unknown>,
+    { input, param, addresses }: RunOnceOptions<unknown>,
   ): Promise<Uint8Array | null | undefined> {
-    if (param !== undefined) {
+    if (param !== undefined || addresses !== undefined) {
+      const what = param === undefined ? "addresses" : "param";
       if (call === null)
         throw new OptionError(
-          "param",
-          `param: expected input for job ${row.job}, found a param, which is for handlers of executors`,
+          what,
+          `${what}: expected input for job ${row.job}, found ${what}, which is for handlers of executors`,
         );
-      return this.#session.env.formats.input.store(resolveCall({ ...callOptionsOf(call), param }), "call").bytes;
+      const options = {
+        ...callOptionsOf(call),
+        ...(param === undefined ? {} : { param }),
+        ...(addresses === undefined ? {} : { addresses }),
+      };
+      return this.#session.env.formats.input.store(resolveCall(options), "call").bytes;
     }
     return input === undefined ? undefined : (await this.#templateFor(row, input)).input;
   }

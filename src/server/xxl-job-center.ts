@@ -8,6 +8,7 @@ import { isTerminal } from "../core/execution.ts";
 import type { RunRow } from "../core/executors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
+import { zoneOf } from "../core/schedule/zone.ts";
 import type { Store } from "../core/store.ts";
 import type { App } from "../engine/app.ts";
 import { type AdminMethod, adminMethods } from "../protocol/xxl-job/center.ts";
@@ -27,6 +28,8 @@ export interface XxlCenterOptions {
   readonly namespace?: string;
   /** Groups of executors, which Java calls appname, each with its access token. */
   readonly groups: Readonly<Record<string, string>>;
+  /** IANA name, in which the cron expressions of jobs are meant that programs add (`addJob`). XXL-JOB takes its JVM's. Default `UTC`. */
+  readonly zone?: string;
   /** How long a registration counts without renewal. Default 90 s, min 1 s; executors renew every 30 s. */
   readonly registration?: Duration;
   /** How long an executor may take to answer a call. Default 3 s, 100 ms … 60 s. */
@@ -47,7 +50,7 @@ export interface XxlCenter {
   /** What runs an order: `app.start(center.dispatch, { group, handler, … })`. Registered with the app. */
   readonly dispatch: DispatchJobs["dispatch"];
   /**
-   * Answers what executors call, under `/api/…` and `/xxl-job-admin/api/…`: for `node:http`, Express, and whatever hands out
+   * Answers what executors and programs call, under `/api/…` and `/xxl-job-admin/api/…`: for `node:http`, Express, and whatever hands out
    * Node's request and response. False: the path is not one of them, and nothing was answered.
    */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
@@ -58,7 +61,17 @@ export interface XxlCenter {
 }
 
 const optionKeys: readonly (keyof XxlCenterOptions)[] = [
-  ...(["app", "store", "namespace", "groups", "registration", "callTimeout", "lookEvery", "lostAfter"] as const),
+  ...([
+    "app",
+    "store",
+    "namespace",
+    "groups",
+    "zone",
+    "registration",
+    "callTimeout",
+    "lookEvery",
+    "lostAfter",
+  ] as const),
   ...(["log", "clock", "random"] as const),
 ];
 const maxBodyBytes = 5 * 2 ** 20;
@@ -102,6 +115,7 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     hasEnded,
     tell,
     fetchLog: (run) => keeper.fetchLog(run),
+    jobs: { schedules: app.schedules, center, zone: zoneOf(options.zone ?? "UTC", "xxlCenter.zone").name },
     registrationMs: toMs(options.registration ?? "90s", "registration", { min: 1_000 }),
     ...tokenChecks(groups),
   });

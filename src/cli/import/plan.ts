@@ -1,13 +1,6 @@
 // What becomes of an XXL-JOB database here: a decision over its rows, so that it can be shown before anything is done.
-import {
-  type CallOptions,
-  CodedError,
-  type CompletedTrigger,
-  cron,
-  every,
-  onCompleted,
-  type TimeTrigger,
-} from "../../index.ts";
+import { type CallOptions, CodedError, type CompletedTrigger, onCompleted, type TimeTrigger } from "../../index.ts";
+import { callOf, listOf, scheduleNameOf, triggerOf, type XxlJob } from "../../protocol/xxl-job/jobs.ts";
 
 /** A row of a table, of whatever version: columns come and go between 2.3 and 3.5. */
 export type SourceRow = Readonly<Record<string, unknown>>;
@@ -52,7 +45,7 @@ export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRo
   const names = new Map(groups.map((row) => [number(row, "id"), text(row, "app_name")]));
   const planned = groups.map((row) => ({
     name: text(row, "app_name"),
-    addresses: number(row, "address_type") === 1 ? list(text(row, "address_list")) : [],
+    addresses: number(row, "address_type") === 1 ? listOf(text(row, "address_list")) : [],
   }));
   const note = (row: SourceRow, remark: string, isLeftOut: boolean): void =>
     void remarks.push({ sourceId: number(row, "id"), title: titleOf(row), remark, isLeftOut });
@@ -88,10 +81,12 @@ interface Taken {
 
 function takeOver(row: SourceRow, names: ReadonlyMap<number, string>, zone: string): Taken {
   const [sourceId, title] = [number(row, "id"), titleOf(row)];
-  const call = callOf(row, names.get(number(row, "job_group")) ?? "");
-  if (text(row, "schedule_type") === "NONE") return { row, call, timed: null };
-  const about = { sourceId, title, call, name: `xxl-job-${sourceId}`, fires: firesOf(row) };
-  return { row, call, timed: { ...about, on: triggerOf(row, zone), paused: number(row, "trigger_status") !== 1 } };
+  const job = jobOf(row);
+  const call = { group: names.get(number(row, "job_group")) ?? "", ...callOf(job, sourceId) };
+  if (job.scheduleType === "NONE") return { row, call, timed: null };
+  const about = { sourceId, title, call, name: scheduleNameOf(sourceId), fires: firesOf(job) };
+  const [on, paused] = [triggerOf(job, { zone }), number(row, "trigger_status") !== 1];
+  return { row, call, timed: { ...about, on, paused } };
 }
 
 /**
@@ -104,7 +99,7 @@ function childrenOf(
 ): readonly PlannedSchedule[] {
   const parents = new Map<number, number[]>();
   for (const [id, { row }] of taken)
-    for (const child of list(text(row, "child_jobid")).map(Number))
+    for (const child of listOf(text(row, "child_jobid")).map(Number))
       if (taken.has(child)) parents.set(child, [...(parents.get(child) ?? []), id]);
       else note(row, `its child job ${child} is left out or unknown, so nothing starts it`, false);
   const made: PlannedSchedule[] = [];
@@ -131,12 +126,12 @@ function childOf(
 ): PlannedSchedule {
   const { row, call, timed } = taken.get(sourceId) as Taken;
   const followed = parents.flatMap((parent) => [
-    ...(taken.get(parent)?.timed == null ? [] : [`xxl-job-${parent}`]),
+    ...(taken.get(parent)?.timed == null ? [] : [scheduleNameOf(parent)]),
     ...before.filter((it) => it.sourceId === parent).map(({ name }) => name),
   ]);
   return {
     ...{ sourceId, call, title: titleOf(row), paused: false },
-    name: timed === null ? `xxl-job-${sourceId}` : `xxl-job-${sourceId}-child`,
+    name: timed === null ? scheduleNameOf(sourceId) : `${scheduleNameOf(sourceId)}-child`,
     on: onCompleted(followed),
     fires: `after job ${parents.join(", ")}`,
   };
@@ -151,34 +146,22 @@ function whyLeftOut(row: SourceRow, names: ReadonlyMap<number, string>): string 
   return ["CRON", "FIX_RATE", "NONE"].includes(kind) ? null : `its kind of schedule, ${kind}, is not known`;
 }
 
-function triggerOf(row: SourceRow, zone: string): TimeTrigger<void> {
-  const conf = text(row, "schedule_conf").trim();
-  const misfire = text(row, "misfire_strategy") === "FIRE_ONCE_NOW" ? "fire-once" : "skip";
-  if (text(row, "schedule_type") === "CRON") return cron(conf, { zone, misfire });
-  return every(Number(conf) * 1_000, { misfire });
-}
+const jobOf = (row: SourceRow): XxlJob => ({
+  scheduleType: text(row, "schedule_type"),
+  scheduleConf: text(row, "schedule_conf"),
+  misfireStrategy: text(row, "misfire_strategy"),
+  handler: text(row, "executor_handler"),
+  param: text(row, "executor_param"),
+  route: text(row, "executor_route_strategy"),
+  block: text(row, "executor_block_strategy"),
+  timeoutSeconds: number(row, "executor_timeout"),
+  retries: number(row, "executor_fail_retry_count"),
+});
 
-const firesOf = (row: SourceRow): string =>
-  text(row, "schedule_type") === "CRON" ? text(row, "schedule_conf") : `every ${text(row, "schedule_conf")} s`;
-
-function callOf(row: SourceRow, group: string): CallOptions {
-  const seconds = number(row, "executor_timeout");
-  return {
-    ...{ group, handler: text(row, "executor_handler"), param: text(row, "executor_param"), jobId: number(row, "id") },
-    route: text(row, "executor_route_strategy"),
-    block: text(row, "executor_block_strategy"),
-    retries: number(row, "executor_fail_retry_count"),
-    ...(seconds > 0 ? { timeout: seconds * 1_000 } : {}),
-  };
-}
+const firesOf = ({ scheduleType, scheduleConf }: XxlJob): string =>
+  scheduleType === "CRON" ? scheduleConf : `every ${scheduleConf} s`;
 
 const titleOf = (row: SourceRow): string => text(row, "job_desc") || text(row, "name") || "without a title";
-
-const list = (addresses: string): readonly string[] =>
-  addresses
-    .split(",")
-    .map((it) => it.trim())
-    .filter((it) => it !== "");
 
 function text(row: SourceRow, column: string): string {
   const value = row[column];

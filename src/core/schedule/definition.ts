@@ -27,6 +27,8 @@ export interface RemoteCall {
   readonly retryPause?: { readonly ms: number; readonly factor: number };
   /** The executors' word for the job, 1 … 2^31 − 1: at each of them one run of a number at a time. Default: made of the schedule's id. */
   readonly jobId?: number;
+  /** Only these executors of the group. Absent: all. */
+  readonly addresses?: readonly string[];
 }
 
 /** Of the job that a center runs for a call. */

@@ -2,7 +2,8 @@
 // answer is a body of text, always with HTTP status 200, as the admin's client wants it.
 import { hash, timingSafeEqual } from "node:crypto";
 import type { Log } from "../../core/ports.ts";
-import { type Parsed, parseJobId, parseLogRequest, parseTrigger } from "../../protocol/xxl-job/requests.ts";
+import { withBody } from "../../protocol/xxl-job/fields.ts";
+import { parseJobId, parseLogRequest, parseTrigger } from "../../protocol/xxl-job/requests.ts";
 import {
   type Answer,
   appnameHeader,
@@ -90,16 +91,16 @@ export class Endpoint {
       case "beat":
         return ok;
       case "idleBeat":
-        return withValue(parseJobId(body), (jobId) =>
+        return withBody(parseJobId(body), (jobId) =>
           lanes.isBusy(jobId) ? failure("the job is running or has triggers in its queue") : ok,
         );
       case "run":
       case "trigger":
-        return withValue(parseTrigger(body), (trigger) => lanes.accept(trigger, method === "trigger"));
+        return withBody(parseTrigger(body), (trigger) => lanes.accept(trigger, method === "trigger"));
       case "kill":
-        return withValue(parseJobId(body), (jobId) => lanes.kill(jobId));
+        return withBody(parseJobId(body), (jobId) => lanes.kill(jobId));
       case "log":
-        return withValue(parseLogRequest(body), ({ logId, fromLineNum }) => this.#log(logId, fromLineNum));
+        return withBody(parseLogRequest(body), ({ logId, fromLineNum }) => this.#log(logId, fromLineNum));
     }
   }
 
@@ -108,10 +109,6 @@ export class Endpoint {
     const row = records.find(logId);
     return payload(row === undefined ? missingPage(logId, fromLineNum) : await logs.read(row, fromLineNum));
   }
-}
-
-async function withValue<T>(parsed: Parsed<T>, use: (value: T) => Answer | Promise<Answer>): Promise<Answer> {
-  return parsed.ok ? use(parsed.value) : failure(`invalid request: ${parsed.fault}`);
 }
 
 /** In a time that says nothing of where they differ, nor of their lengths. */

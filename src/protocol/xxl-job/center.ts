@@ -1,9 +1,13 @@
 // The admin's side of the wire: what executors send to a center, and what a center sends to them.
-import type { Parsed } from "./requests.ts";
+import type { Parsed } from "./fields.ts";
 import { isRecord, parseJson } from "./wire.ts";
 
 /** What an executor calls, behind `/api/`. */
-export const adminMethods = ["registry", "registryRemove", "callback"] as const;
+const executorCalls = ["registry", "registryRemove", "callback"] as const;
+/** What programs call there, from 3.5 on. */
+export const jobMethods = ["addJob", "updateJob", "removeJob", "startJob", "stopJob", "triggerJob"] as const;
+export const adminMethods = [...executorCalls, ...jobMethods] as const;
+export type JobMethod = (typeof jobMethods)[number];
 export type AdminMethod = (typeof adminMethods)[number];
 
 const good = <T>(value: T): Parsed<T> => ({ ok: true, value });

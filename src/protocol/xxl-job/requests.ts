@@ -1,6 +1,6 @@
 // What an admin sends to an executor. Every generation has the same fields in a trigger; the time of a log query has two
-// spellings. Numbers may arrive as text, which Java's parser takes too.
-import { isRecord, parseJson } from "./wire.ts";
+// spellings.
+import { integer, maxInt, type Parsed, parsed, text } from "./fields.ts";
 
 /** Evaluated when the trigger arrives, on this executor alone. Unknown and absent ones behave as the first. */
 export const blockStrategies = ["SERIAL_EXECUTION", "DISCARD_LATER", "COVER_EARLY"] as const;
@@ -28,15 +28,6 @@ export interface LogRequest {
   /** From 1. */
   readonly fromLineNum: number;
 }
-
-export type Parsed<T> =
-  | { readonly ok: true; readonly value: T }
-  /** What was expected and what was found, for the answer's `msg`. */
-  | { readonly ok: false; readonly fault: string };
-
-const maxTextChars = 1_000_000;
-/** The admin's column is an INT. */
-const maxInt = 2 ** 31 - 1;
 
 export function parseTrigger(body: string): Parsed<TriggerRequest> {
   return parsed(body, (fields) => ({
@@ -66,45 +57,6 @@ export function parseLogRequest(body: string): Parsed<LogRequest> {
   }));
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-class Fault extends Error {}
-
-function parsed<T>(body: string, read: (fields: Fields) => T): Parsed<T> {
-  const fields = parseJson(body);
-  if (!isRecord(fields)) return { ok: false, fault: "expected a JSON object as the body, found something else" };
-  try {
-    return { ok: true, value: read(fields) };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return { ok: false, fault: error.message };
-  }
-}
-
-function integer(fields: Fields, name: string, min: number, max: number, fallback?: number): number {
-  const found = fields[name];
-  if ((found === undefined || found === null) && fallback !== undefined) return fallback;
-  const number = typeof found === "string" && /^-?\d{1,16}(?:\.0+)?$/.test(found) ? Number(found) : found;
-  if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
-  throw fault(`${name}: expected an integer from ${min} to ${max}, found ${describe(found)}`);
-}
-
-function text(fields: Fields, name: string): string {
-  const found = fields[name];
-  if (found === undefined || found === null) return "";
-  if (typeof found === "string" && found.length <= maxTextChars) return found;
-  throw fault(`${name}: expected a text of at most ${maxTextChars} characters, found ${describe(found)}`);
-}
-
 function strategyOf(name: string): BlockStrategy {
   return blockStrategies.find((it) => it === name) ?? "SERIAL_EXECUTION";
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
-  return typeof value === "string" ? `a text of ${value.length} characters` : typeof value;
-}
-
-function fault(message: string): Fault {
-  return new Fault(message);
 }

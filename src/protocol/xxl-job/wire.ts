@@ -28,6 +28,8 @@ export interface Answer {
 }
 
 export const ok: Answer = { code: codes.ok };
+/** What an admin answers to a call that gives nothing back. */
+export const success: Answer = { code: codes.ok, msg: "Success", content: "success", data: "success" };
 export const failure = (msg: string): Answer => ({ code: codes.failed, msg });
 export const payload = (value: unknown, msg?: string): Answer => ({
   code: codes.ok,

@@ -22,6 +22,8 @@ export interface CenterOptions {
   readonly scheduleOf: (executionId: string) => Promise<string | null>;
 }
 
+export type WantedExecutors = Pick<RemoteCall, "group" | "addresses">;
+
 type NamedOrder = RemoteCall & { readonly jobId: number };
 
 /** One shard of one attempt. `address`: fixed, for a broadcast. */
@@ -50,10 +52,11 @@ export class Center {
     this.options = options;
   }
 
-  /** Live executors of a group, by address. */
-  async liveOf(group: string): Promise<readonly ExecutorRow[]> {
+  /** Live executors of a group, by address; those alone that were asked for. */
+  async liveOf({ group, addresses }: WantedExecutors): Promise<readonly ExecutorRow[]> {
     const { executors, namespace } = this.options;
-    return (await executors.list({ namespace, group })).filter(({ isLive }) => isLive);
+    const live = (await executors.list({ namespace, group })).filter(({ isLive }) => isLive);
+    return addresses === undefined ? live : live.filter(({ address }) => addresses.includes(address));
   }
 
   /** Sends one attempt, or finds that it was sent before. Throws only what the store throws. */
@@ -123,7 +126,7 @@ export class Center {
   }
 
   async #choose(order: NamedOrder, { key, address }: Assignment): Promise<Callee | string> {
-    const live = await this.liveOf(order.group);
+    const live = await this.liveOf(order);
     if (address !== null) return live.find((it) => it.address === address) ?? `executor ${address} is gone`;
     const { executors, namespace, random, md5 } = this.options;
     const of = { namespace, group: order.group, handler: order.handler };
@@ -140,15 +143,16 @@ export class Center {
       if (await executors.remember(of, made.memory, version)) return found;
     }
     // Others choose at the same time, again and again: any one will do.
-    return live[0] ?? noExecutor(order.group);
+    return live[0] ?? noExecutor(order);
   }
 
   async #firstThatAnswers(
-    { group, jobId }: NamedOrder,
+    order: NamedOrder,
     addresses: readonly string[],
     probe: "none" | "alive" | "idle",
     live: readonly ExecutorRow[],
   ): Promise<Callee | string> {
+    const { group, jobId } = order;
     const refusals: string[] = [];
     for (const address of addresses) {
       const callee = live.find((it) => it.address === address);
@@ -159,7 +163,7 @@ export class Center {
       if (said.kind === "yes") return callee;
       refusals.push(`${address}: ${said.message}`);
     }
-    return refusals.length === 0 ? noExecutor(group) : `no executor of group ${group} took it: ${refusals.join("; ")}`;
+    return refusals.length === 0 ? noExecutor(order) : `no executor of group ${group} took it: ${refusals.join("; ")}`;
   }
 
   async #trigger(order: RemoteCall, run: RunRow, callee: Callee): Promise<Sent> {
@@ -208,7 +212,10 @@ export function endOf({ logId, state, code, message }: RunRow): RunEnd {
 }
 
 const taken = ({ logId, address }: RunRow): Sent => ({ kind: "taken", logId, address });
-const noExecutor = (group: string): string => `no executor of group ${group} is live`;
+export const noExecutor = ({ group, addresses }: WantedExecutors): string =>
+  addresses === undefined
+    ? `no executor of group ${group} is live`
+    : `no executor of group ${group} is live at ${addresses.join(" or ")}`;
 
 function refused(logId: number | null, address: string | null, message: string): Sent {
   return { kind: "ended", logId, address, end: { state: "refused", code: null, message } };

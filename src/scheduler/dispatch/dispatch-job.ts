@@ -6,7 +6,7 @@ import { dispatchJobName, failureCodes, mayRetry, pauseAfter, type RunEnd } from
 import { NonRetryableError } from "../../core/errors.ts";
 import type { Context, Job, Signal } from "../../core/job.ts";
 import type { RemoteCall } from "../../core/schedule/definition.ts";
-import type { Center, Sent } from "./center.ts";
+import { type Center, noExecutor, type Sent } from "./center.ts";
 
 export interface DispatchResult {
   /** Of the last attempt; null for a broadcast. */
@@ -116,12 +116,11 @@ async function broadcast(
   shard: Job<ShardOrder, ShardOrder, DispatchResult>,
 ): Promise<DispatchResult> {
   const addresses = await ctx.step("choose", {
-    run: async () => (await center.liveOf(order.group)).map(({ address }) => address),
+    run: async () => (await center.liveOf(order)).map(({ address }) => address),
     irreversible: "it only looks",
     retry: persistent,
   });
-  if (addresses.length === 0)
-    throw new NonRetryableError(`no executor of group ${order.group} is live`, { code: failureCodes.refused });
+  if (addresses.length === 0) throw new NonRetryableError(noExecutor(order), { code: failureCodes.refused });
   const shardTotal = addresses.length;
   const children = await Promise.all(
     addresses.map((address, shardIndex) =>

@@ -1,16 +1,18 @@
-// What executors call: that they are there, that they go, how runs ended. Answered after the commit, and idempotent, since
-// Java's client sends a POST again when a connection closes without an answer.
+// What executors call: that they are there, that they go, how runs ended; and what programs call about jobs (job-calls.ts).
+// Answered after the commit, and idempotent, since Java's client sends a POST again when a connection closes without an answer.
 import { stateOfCode } from "../../core/dispatch.ts";
 import type { ProtocolGeneration, RunRow } from "../../core/executors.ts";
-import type { AdminMethod, Callback } from "../../protocol/xxl-job/center.ts";
+import type { AdminMethod, Callback, JobMethod } from "../../protocol/xxl-job/center.ts";
 import { parseCallbacks, parseRegistration } from "../../protocol/xxl-job/center.ts";
-import type { Parsed } from "../../protocol/xxl-job/requests.ts";
-import { type Answer, appnameHeader, failure, tokenHeader } from "../../protocol/xxl-job/wire.ts";
+import { withBody } from "../../protocol/xxl-job/fields.ts";
+import { type Answer, appnameHeader, failure, success, tokenHeader } from "../../protocol/xxl-job/wire.ts";
 import { faultOfAddress } from "./address.ts";
 import type { Center } from "./center.ts";
+import { answerJobCall, type JobDesk } from "./job-calls.ts";
 
 export interface DoorOptions {
   readonly center: Center;
+  readonly jobs: JobDesk;
   /** Whether a token is this group's; false for a group that is not known. In constant time. */
   readonly isTokenOf: (group: string, token: string) => boolean;
   /** Whether a token is that of any group. In constant time. */
@@ -34,8 +36,6 @@ export interface DoorRequest {
 
 export type Door = (request: DoorRequest) => Promise<Answer>;
 
-const success: Answer = { code: 200, msg: "Success", content: "success", data: "success" };
-
 export function createDoor(options: DoorOptions): Door {
   return async ({ method, header, body }) => {
     const caller: Caller = { token: header(tokenHeader) ?? "", appname: header(appnameHeader) };
@@ -46,6 +46,8 @@ export function createDoor(options: DoorOptions): Door {
         return withBody(parseRegistration(body), (it) => unregister(options, caller, it.group, it.address));
       case "callback":
         return withBody(parseCallbacks(body), (callbacks) => hearAll(options, caller, callbacks));
+      default:
+        return manage(options, caller, method, body);
     }
   };
 }
@@ -54,10 +56,6 @@ interface Caller {
   readonly token: string;
   /** Only the newest generation says who it is. */
   readonly appname: string | undefined;
-}
-
-async function withBody<T>(parsed: Parsed<T>, use: (value: T) => Promise<Answer>): Promise<Answer> {
-  return parsed.ok ? use(parsed.value) : failure(`The body is not understood: ${parsed.fault}`);
 }
 
 async function register(options: DoorOptions, caller: Caller, group: string, address: string): Promise<Answer> {
@@ -87,6 +85,14 @@ function faultOfCaller({ isTokenOf }: DoorOptions, { token, appname }: Caller, g
   if (!isTokenOf(group, token)) return "expected the access token of a group that this center knows";
   if (appname !== undefined && appname !== group) return `expected the header ${appnameHeader} to name ${group}`;
   return null;
+}
+
+/** Who manages jobs says who it is, and has that group's token. */
+async function manage(options: DoorOptions, caller: Caller, method: JobMethod, body: string): Promise<Answer> {
+  const group = caller.appname ?? "";
+  if (group === "") return failure(`${method} is refused: expected the header ${appnameHeader} to name a group`);
+  const fault = faultOfCaller(options, caller, group);
+  return fault === null ? answerJobCall(options.jobs, method, group, body) : failure(`${method} is refused: ${fault}`);
 }
 
 /** All or nothing: refused ones are sent again by the executor, so a single bad one must not be lost among good ones. */
