@@ -451,6 +451,15 @@ describe("a dry run", () => {
     ]);
     expect(points.find(({ point }) => point === "compensated")).toMatchObject({ severity: "ok" });
   });
+  it("sees a job that was fired, and one that was not", async () => {
+    const { steps } = await check(
+      make(async (ctx) => {
+        if (ctx.scheduledAt === null) await ctx.step("by hand", undone);
+        else await ctx.step(["at", ctx.scheduledAt.toISOString()], undone);
+      }),
+    );
+    expect(steps).toEqual(["at:2026-01-01T00:00:00.000Z", "by hand"]);
+  });
   it("leaves clock and chance as they were", async () => {
     const [before, { random }] = [Date, Math];
     await check(make((ctx) => ctx.step("one", undone)));

@@ -45,6 +45,7 @@ export interface DryRun {
 const executionId = "00000000-0000-7000-8000-000000000000";
 /** As replay gives it back: the same in each run. */
 const now = Date.UTC(2026, 0, 1);
+const scheduledAtPath = "ctx.scheduledAt";
 /** A loop goes round so often for what is not known. */
 const maxTurns = 20;
 
@@ -78,6 +79,10 @@ export function createDryContext(
     job: job.name,
     key,
     round: 0,
+    get scheduledAt() {
+      run.reads.add(scheduledAtPath);
+      return nulls.has(scheduledAtPath) ? null : new Date(now);
+    },
     now: new Date(now),
     signal: new AbortController().signal,
     log: silentLog,

@@ -53,8 +53,8 @@ export interface NewExecution {
   readonly actor: Actor;
   /** Insert it already claimed by this worker if its lease is live in the same statement; else ready. Not with delay or concurrencyKey. */
   readonly claimFor: string | null;
-  /** Whose fire it is, and of which planned time (null: by hand). */
-  readonly scheduled?: { readonly schedule: ScheduleId; readonly at: number | null };
+  /** Whose fire it is (null: another scheduler's), and of which planned time (null: by hand). */
+  readonly scheduled?: { readonly schedule: ScheduleId | null; readonly at: number | null };
 }
 
 export type StartOutcome =
@@ -153,6 +153,8 @@ export interface ClaimedExecution {
   /** When the overall timeout strikes; `deadlineInMs` is the same, from the claim on. */
   readonly deadlineAt: number | null;
   readonly deadlineInMs: number | null;
+  /** As in `NewExecution.scheduled`. */
+  readonly scheduledAt: number | null;
 }
 
 export interface StoredSignal {
@@ -336,7 +338,7 @@ export interface ExecutionRow {
   readonly parent: ExecutionId | null;
   readonly root: ExecutionId;
   readonly traceContext: string | null;
-  /** Whose fire it is; `scheduledAt`: its planned time, null for one by hand. */
+  /** Whose fire it is, null if not of a schedule here; `scheduledAt`: its planned time, null for one by hand. */
   readonly schedule: ScheduleId | null;
   readonly scheduledAt: number | null;
   readonly undoneCount: number;

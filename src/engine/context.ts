@@ -46,6 +46,7 @@ class RunContext {
   readonly job: string;
   readonly key: string;
   readonly round: number;
+  readonly scheduledAt: Date | null;
   readonly random: () => number;
 
   constructor(run: Run) {
@@ -55,6 +56,7 @@ class RunContext {
     this.job = claimed.job;
     this.key = claimed.key ?? claimed.id;
     this.round = claimed.round;
+    this.scheduledAt = claimed.scheduledAt === null ? null : new Date(claimed.scheduledAt);
     this.random = randomSequence(run.env.sha256, claimed.id);
   }
 

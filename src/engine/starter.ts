@@ -7,6 +7,8 @@ import { checkOptions } from "../core/options.ts";
 import type { StartedExecution } from "../core/outbox.ts";
 import type { Participant, ParticipantPort } from "../core/participant.ts";
 import type { Actor } from "../core/ports.ts";
+import { toInstant } from "../core/schedule/instant.ts";
+import { zoneOf } from "../core/schedule/zone.ts";
 import type { Script } from "../core/script.ts";
 import type { ClaimedExecution, ExecutionRow, NewExecution, StartOutcome } from "../core/store.ts";
 import { defaultActor } from "./commands.ts";
@@ -37,10 +39,12 @@ export interface StartOptions<Tx = never> {
   readonly priority?: number;
   /** W3C traceparent, kept with the execution and handed to its children. */
   readonly traceContext?: string;
+  /** What the fire of another scheduler was planned for: the job's `ctx.scheduledAt`. 1970 … 2199, default none. An execution that exists keeps its own. */
+  readonly scheduledAt?: Date;
   readonly actor?: Actor;
 }
 
-const startKeys = ["in", "ifExists", "delay", "priority", "traceContext", "actor"] as const;
+const startKeys = ["in", "ifExists", "delay", "priority", "traceContext", "scheduledAt", "actor"] as const;
 const maxRestartTries = 5;
 
 export class Starter {
@@ -69,7 +73,7 @@ export class Starter {
   /** A new round of a key: the job's own, or made of the message or the fire that started it. */
   restart(job: AnyJob, input: unknown, of: ExecutionRow, actor: Actor): Promise<Execution<unknown>> {
     const { key, schedule, scheduledAt: at } = of;
-    const scheduled = schedule === null ? undefined : { schedule, at };
+    const scheduled = schedule === null && at === null ? undefined : { schedule, at };
     return this.#start(job, input, { ifExists: "restart-failed", actor }, { ownKey: key, scheduled });
   }
 
@@ -81,8 +85,8 @@ export class Starter {
   ): Promise<Execution<R>> {
     checkOptions(options, startKeys, "start");
     await this.#session.open();
-    const { delay, priority, traceContext, actor = defaultActor } = options;
-    const how = { delay, priority, traceContext, actor, ...of };
+    const { delay, priority, traceContext, scheduledAt, actor = defaultActor } = options;
+    const how = { delay, priority, traceContext, actor, ...plannedFor(scheduledAt), ...of };
     if (options.in !== undefined && !(await this.#isOwn(options.in)))
       return this.#startAfar(options.in, await prepare(this.#session.env, job, input, how), options.ifExists);
     const claimFor = options.in === undefined ? this.#reserve : undefined;
@@ -219,6 +223,11 @@ export class Starter {
   }
 }
 
+function plannedFor(scheduledAt: Date | undefined): Pick<Preparation, "scheduled"> {
+  if (scheduledAt === undefined) return {};
+  return { scheduled: { schedule: null, at: toInstant(scheduledAt, zoneOf("UTC"), "start.scheduledAt") } };
+}
+
 /** Throws KEY_INPUT_MISMATCH. */
 function refuseOtherInput(execution: NewExecution, outcome: StartOutcome): void {
   if (outcome.kind !== "exists" || outcome.id === execution.id) return;
@@ -257,5 +266,6 @@ function claimedAtStart(
     createdAt: outcome.createdAt,
     deadlineAt: outcome.deadlineAt,
     deadlineInMs: outcome.deadlineAt === null ? null : outcome.deadlineAt - outcome.createdAt,
+    scheduledAt: execution.scheduled?.at ?? null,
   };
 }

@@ -35,6 +35,43 @@ describeEngine("schedules", (open) => {
     expect(ran.map((one) => (one as [string, unknown])[1])).toEqual(rows.map(() => ({ city: "Aachen" })));
   });
 
+  test("a job is told what its fire was planned for, also late, again, and by another process", async () => {
+    const told: unknown[] = [];
+    const tell = job("tell", { input: anything }, async (ctx, what: string) => {
+      told.push([what, ctx.scheduledAt]);
+      if (what !== "fired") return;
+      await ctx.sleep("pause", "1h");
+    });
+    const scene = open();
+    const first = scene.app({}, tell);
+    await first.run();
+    const planned = new Date("2020-01-01T00:00:00Z");
+    const { id } = await first.schedules.add(tell, at(planned), { input: "fired" });
+    await expect.poll(() => told, patient).toEqual([["fired", planned]]);
+    await first.stop();
+    const next = scene.app({ alwaysReplay: true }, tell);
+    await next.run();
+    const [row] = await runsOf(next, id);
+    await next.cancel(row?.id ?? "");
+    await next.execution(row?.id ?? "").outcome();
+    await (await next.schedules.runOnce(id, { input: "by hand" })).outcome();
+    await (await next.start(tell, "started")).outcome();
+    await (await next.start(tell, "elsewhere", { scheduledAt: planned })).outcome();
+    const waiting = await scene.app().start(tell, "not here", { scheduledAt: planned });
+    await waiting.outcome();
+    expect(told.slice(1)).toEqual([
+      ["fired", planned],
+      ["by hand", null],
+      ["started", null],
+      ["elsewhere", planned],
+      ["not here", planned],
+    ]);
+    await expect(next.start(tell, "x", { scheduledAt: new Date(Number.NaN) })).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("start.scheduledAt: expected an instant from 1970 to 2199"),
+    });
+  });
+
   test("two processes fire each time once between them", async () => {
     const ran: unknown[] = [];
     const scene = open();

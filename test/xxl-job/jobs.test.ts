@@ -80,6 +80,15 @@ describe("a job of the engine", () => {
     ]);
   });
 
+  it("is told when the admin triggered what started it, also by a retry's run", async () => {
+    const tell = job("tell", { input: Order, key: ({ id }) => id }, async (ctx) => ctx.scheduledAt?.toISOString());
+    const scene = await jobScene(tell);
+    for (const logId of [1, 2]) {
+      await scene.trigger({ logId, executorParams: "A", logDateTime: 1_790_000_000_000 + logId });
+      expect((await scene.callback(logId)).handleMsg).toBe("2026-09-21T14:13:20.001Z");
+    }
+  });
+
   it("without a key is started once for each logId", async () => {
     let count = 0;
     const tick = job("tick", { input: z.object({ id: z.string() }) }, async () => `tick ${++count}`);

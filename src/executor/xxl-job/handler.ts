@@ -109,7 +109,11 @@ export interface XxlApp {
   start<I, O, R>(
     job: Job<I, O, R>,
     input: I,
-    options?: { readonly ifExists?: "return" | "restart-failed"; readonly actor?: Actor },
+    options?: {
+      readonly ifExists?: "return" | "restart-failed";
+      readonly scheduledAt?: Date;
+      readonly actor?: Actor;
+    },
   ): Promise<Execution<R>>;
   execution(id: string): Pick<Execution<unknown>, "id" | "outcome">;
   find(id: string): Promise<{ readonly state: string } | null>;

@@ -111,11 +111,13 @@ async function start(
   row: RunRow,
   actor: Actor,
 ): Promise<Execution<unknown>> {
-  const input = handler.input(runOf(row));
-  const found = await app.start(job, input, { actor });
+  const run = runOf(row);
+  const input = handler.input(run);
+  const of = { actor, scheduledAt: run.triggeredAt };
+  const found = await app.start(job, input, of);
   if (found.isNew || handler.ifFailed === "return") return found;
   const state = (await app.find(found.id))?.state ?? "";
-  return restartable.includes(state) ? app.start(job, input, { actor, ifExists: "restart-failed" }) : found;
+  return restartable.includes(state) ? app.start(job, input, { ...of, ifExists: "restart-failed" }) : found;
 }
 
 /** A job without a key is started once for each order: the order is the key, so that a start whose answer was lost is found again. */

@@ -212,7 +212,7 @@ function* adoptScript(me: Buffer, orphans: readonly Lease[]): Script<readonly Cl
 const takenSql = `
 SELECT HEX(e.id) AS id, e.job, e.version, e.\`key\`, e.round, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e.\`group\`,
        HEX(e.parent) AS parent, e.slot, e.created_at, e.deadline_at, e.deadline_at - ${nowSql} AS deadline_in_ms,
-       HEX(e.root) AS root, e.trace_context, e.input
+       HEX(e.root) AS root, e.trace_context, e.input, e.scheduled_at
   FROM ${idTable}
  STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`;
 
@@ -248,4 +248,5 @@ const claimedOf = (row: Row): ClaimedExecution => ({
   createdAt: int(row.created_at),
   deadlineAt: intOrNull(row.deadline_at),
   deadlineInMs: intOrNull(row.deadline_in_ms),
+  scheduledAt: intOrNull(row.scheduled_at),
 });

@@ -12,11 +12,11 @@ type Rescue = Parameters<ExecutionStore["rescue"]>[0];
 /** What is returned of guard row `e`; with `t` for its result, what is answered. */
 const takenSql = `
   e.id, e.job, e.version, e.key, e.round, e.status, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent,
-  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at, e.root, e.trace_context, e.input`;
+  (e.slot = 'held') IS TRUE AS holds_slot, e.created_at, e.deadline_at, e.root, e.trace_context, e.input, e.scheduled_at`;
 const shownSql = `
   t.id::text AS id, t.job, t.version, t.key, t.round, t.token, t.phase, t.reason, t.cancel, t.inbox, t.priority, t."group",
   t.parent::text AS parent, t.holds_slot::integer AS holds_slot, t.created_at, t.deadline_at, t.deadline_at - c.now AS deadline_in_ms,
-  t.root::text AS root, t.trace_context, t.input`;
+  t.root::text AS root, t.trace_context, t.input, t.scheduled_at`;
 
 // Index execution_ready, one walk for each (job, version), each no further than the limit. Locked rows are passed over, so
 // that two claims never wait for each other nor take the same. What was locked is found again by its place, without the
@@ -155,4 +155,5 @@ const claimedOf = (row: Row): ClaimedExecution => ({
   createdAt: int(row.created_at),
   deadlineAt: intOrNull(row.deadline_at),
   deadlineInMs: intOrNull(row.deadline_in_ms),
+  scheduledAt: intOrNull(row.scheduled_at),
 });

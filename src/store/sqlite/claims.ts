@@ -51,7 +51,7 @@ function pick(sql: Sql, { namespace, jobs, limit }: Claim): readonly Uint8Array[
 // Served by both primary keys. In the order of `toClaimed`.
 const selectClaimed = `
 SELECT e.job, e.version, e.key, e.round, e.token, e.phase, e.reason, e.cancel, e.inbox, e.priority, e."group", e.parent, e.slot,
-       e.created_at, e.deadline_at, p.input, p.root, p.trace_context
+       e.created_at, e.deadline_at, p.input, p.root, p.trace_context, e.scheduled_at
   FROM makegood_execution AS e JOIN makegood_payload AS p ON p.execution_id = e.id
  WHERE e.id = ?`;
 
@@ -81,11 +81,12 @@ type ClaimedRow = readonly [
   input: Uint8Array | null,
   root: Uint8Array,
   traceContext: string | null,
+  scheduledAt: number | null,
 ];
 
 function toClaimed(bytes: Uint8Array, row: ClaimedRow, now: number): ClaimedExecution {
   const [job, version, key, round, token, phase, reason, cancel, inbox, ...rest] = row;
-  const [priority, group, parent, slot, createdAt, deadlineAt, input, root, traceContext] = rest;
+  const [priority, group, parent, slot, createdAt, deadlineAt, input, root, traceContext, scheduledAt] = rest;
   return {
     id: idFromBytes(bytes),
     job,
@@ -107,5 +108,6 @@ function toClaimed(bytes: Uint8Array, row: ClaimedRow, now: number): ClaimedExec
     createdAt,
     deadlineAt,
     deadlineInMs: deadlineAt === null ? null : deadlineAt - now,
+    scheduledAt,
   };
 }

@@ -39,6 +39,7 @@ export function testClaims(suite: Suite): void {
       createdAt: started.createdAt,
       deadlineAt: started.deadlineAt,
       deadlineInMs: expect.any(Number),
+      scheduledAt: null,
     });
     expect(claimed?.deadlineInMs).toBeGreaterThan(30_000);
     expect(claimed?.deadlineInMs).toBeLessThanOrEqual(60_000);

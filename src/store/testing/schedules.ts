@@ -297,6 +297,21 @@ function testFiring(suite: Suite): void {
     expect(found).toEqual([withSlot.id, byHand.id].toSorted().toReversed());
   });
 
+  suite.test("whoever owns it is told its planned time: by claim, adoption and rescue", async (scene) => {
+    const row = await put(scene);
+    await fire(scene, moveOf(scene, row));
+    const worker = await scene.worker();
+    const { id, token, scheduledAt } = await scene.claimOne(worker);
+    expect(scheduledAt).toBe(1_000);
+    const orphans = [{ executionId: id, token }];
+    expect(only(await scene.store.workers.adopt({ worker: worker.id, orphans }))).toMatchObject({ id, scheduledAt });
+    const { claimed } = await scene.rescue(await scene.crash(worker));
+    expect(only(claimed)).toMatchObject({ id, scheduledAt });
+    const elsewhere = await scene.start({ scheduled: { schedule: null, at: 2_000 } });
+    expect(await scene.find(elsewhere.id)).toMatchObject({ schedule: null, scheduledAt: 2_000 });
+    expect(await scene.claimOne(await scene.worker())).toMatchObject({ id: elsewhere.id, scheduledAt: 2_000 });
+  });
+
   suite.test("the same move again is lost: nothing is fired twice", async (scene) => {
     const row = await put(scene);
     expect(await fire(scene, moveOf(scene, row))).toEqual(["fired"]);
