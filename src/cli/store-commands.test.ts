@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { job, makegood, NonRetryableError, type Schema } from "../index.ts";
+import { cron, job, makegood, NonRetryableError, type Schema } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
 import { main } from "./main.ts";
 
@@ -187,6 +187,122 @@ describe("schedules", () => {
       code: 1,
       error: expect.stringContaining("SCHEDULE_EXISTS"),
     });
+  });
+});
+
+describe("schedules edit", () => {
+  const only = async () => (await listed("schedules", "list"))[0];
+
+  test("changes what is given, and the rest stays", async () => {
+    const call = [
+      "--param",
+      "7",
+      "--route",
+      "failover",
+      "--block",
+      "serial",
+      "--timeout",
+      "9",
+      "--retries",
+      "2",
+    ] as const;
+    const bounds = [
+      "--zone",
+      "Asia/Shanghai",
+      "--start",
+      "2026-01-01",
+      "--jitter",
+      "3s",
+      "--misfire",
+      "catch-up:7",
+    ] as const;
+    const id = await add("--cron", "0 30 2 * * ?", "--name", "nightly", ...bounds, ...call);
+    const before = await only();
+    const { code, out } = await run("schedules", "edit", "nightly", "--cron", "0 0 4 * * ?", "--param", "");
+    expect(code).toBe(0);
+    expect(out[0]).toMatch(new RegExp(`^${id}  fires next at .*T20:00:0`));
+    const kept = { zone: "Asia/Shanghai", start: Date.UTC(2025, 11, 31, 16), jitter: 3_000 };
+    expect(await only()).toMatchObject({
+      ...{ id, name: "nightly", misfire: { policy: "catch-up", maxCatchUp: 7 } },
+      schedule: { cron: "0 0 4 * * ?", dialect: "quartz", ...kept },
+      call: { ...(before?.["call"] as object), param: "" },
+    });
+    expect((await run("schedules", "edit", id, "--zone", "UTC", "--misfire", "skip", "--json")).out).toEqual([
+      `{"id":"${id}"}`,
+    ]);
+    expect(await only()).toMatchObject({
+      schedule: { cron: "0 0 4 * * ?", ...kept, zone: "UTC" },
+      misfire: { policy: "skip" },
+      next: expect.stringMatching(/T04:00:0/),
+    });
+    await run("schedules", "edit", id, "--every", "1h", "--after-end");
+    expect((await only())?.["schedule"]).toEqual({ every: 3_600_000, afterEnd: true, ...kept, zone: "UTC" });
+    await run("schedules", "edit", id, "--jitter", "1s");
+    expect((await only())?.["schedule"]).toEqual({
+      every: 3_600_000,
+      afterEnd: true,
+      ...kept,
+      zone: "UTC",
+      jitter: 1_000,
+    });
+    await run("schedules", "edit", id, "--at", "2199-01-01T00:00:00Z");
+    await run("schedules", "edit", id, "--zone", "Europe/Berlin");
+    expect((await only())?.["schedule"]).toMatchObject({ at: Date.UTC(2199, 0, 1), zone: "Europe/Berlin" });
+  });
+
+  test("changes the call, and takes its limits off", async () => {
+    const id = await add("--every", "1h", "--block", "serial", "--timeout", "9", "--retries", "2", "--paused");
+    const change = ["--handler", "other", "--route", "LAST", "--block", "DISCARD_LATER", "--retries", "0"] as const;
+    expect((await run("schedules", "edit", id, ...change, "--note", "new executor")).out).toEqual([`${id}  paused`]);
+    expect(await only()).toMatchObject({
+      ...{ state: "paused", schedule: { every: 3_600_000 } },
+      call: { handler: "other", route: "last", block: "discard-new", timeoutMs: 9_000, retries: 0 },
+    });
+    await run("schedules", "edit", id, "--block", "none", "--timeout", "none", "--group", "stock");
+    expect(await only()).toMatchObject({ call: { group: "stock", block: null, timeoutMs: null, handler: "other" } });
+    await using reader = makegood({ store: sqlite(store) });
+    expect(await reader.schedules.audit(id)).toMatchObject([
+      { verb: "create" },
+      { verb: "edit", actor: { kind: "user", id: "command line" }, note: "new executor" },
+      { verb: "edit", note: null },
+    ]);
+  });
+
+  test.each([
+    [[], 2, /expected the id or name of a schedule, found 0 arguments/],
+    [["yearly"], 2, /expected something to change/],
+    [["yearly", "--note", "why"], 2, /expected something to change/],
+    [["none", "--every", "2h"], 1, /SCHEDULE_UNKNOWN/],
+    [["none", "--param", "a"], 1, /SCHEDULE_UNKNOWN/],
+    [["yearly", "--every", "2h", "--at", "2030-01-01"], 2, /schedules edit: expected one of .* found --every and --at/],
+    [["yearly", "--after-end"], 2, /schedules edit: expected one of --cron, --every and --at, found none/],
+    [["yearly", "--cron", "0 0 25 * * ?"], 2, /CRON_INVALID: quartz cron .*hours?/],
+    [["yearly", "--zone", "Mars"], 2, /zone/],
+    [["yearly", "--misfire", "forget"], 2, /expected one of skip, fire-once, catch-up, found "forget"/],
+    [["yearly", "--route", "nearest"], 2, /route: expected one of first, last, round/],
+    [["yearly", "--timeout", "0"], 2, /--timeout: expected a whole number from 1/],
+    [["yearly", "--name", "daily"], 2, /Unknown option '--name'/],
+    [["pay", "--param", "a"], 2, /expected input for job pay, found a call/],
+    [["declared", "--every", "2h"], 1, /SCHEDULE_DECLARED/],
+  ])("%j ends with %i and words, and changes nothing", async (args, expected, message) => {
+    const newYear = "0 0 0 1 1 ?";
+    await add("--cron", newYear, "--name", "yearly");
+    await using app = makegood({ store: sqlite(store) });
+    const declared = job("declared", { on: [cron(newYear)] }, async () => {});
+    app.register(declared);
+    await app.run();
+    await app.schedules.add(
+      job("pay", {}, async () => {}),
+      cron(newYear),
+      { name: "pay", paused: true },
+    );
+    await expect.poll(() => app.schedules.find("declared")).not.toBeNull();
+    const before = await listed("schedules", "list");
+    expect(before).toHaveLength(3);
+    const { code, error } = await run("schedules", "edit", ...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(expected);
+    expect(await listed("schedules", "list")).toEqual(before);
   });
 });
 

@@ -61,13 +61,12 @@ export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRo
     }
   }
   const children = childrenOf(taken, note);
-  for (const { row, timed } of taken.values()) {
-    if (timed === null && !children.some(({ sourceId }) => sourceId === number(row, "id")))
-      note(row, "nothing fires it, and it is no job's child: start it by hand or by API", true);
+  for (const { row } of taken.values()) {
     const mail = text(row, "alarm_email").trim();
     if (mail !== "") note(row, `its alarm e-mail (${mail}) has no counterpart yet`, false);
   }
-  const times = [...taken.values()].flatMap(({ timed }) => (timed === null ? [] : [timed]));
+  const isChild = (row: SourceRow): boolean => children.some(({ sourceId }) => sourceId === number(row, "id"));
+  const times = [...taken.values()].flatMap(({ row, timed }) => (isNone(row) && isChild(row) ? [] : [timed]));
   return { groups: planned, schedules: [...times, ...children], remarks };
 }
 
@@ -75,15 +74,14 @@ export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRo
 interface Taken {
   readonly row: SourceRow;
   readonly call: CallOptions;
-  /** Null: nothing fires it but the end of others. */
-  readonly timed: PlannedSchedule | null;
+  /** Of a job that nothing fires, one that never does: for starts by hand. */
+  readonly timed: PlannedSchedule;
 }
 
 function takeOver(row: SourceRow, names: ReadonlyMap<number, string>, zone: string): Taken {
   const [sourceId, title] = [number(row, "id"), titleOf(row)];
   const job = jobOf(row);
   const call = { group: names.get(number(row, "job_group")) ?? "", ...callOf(job, sourceId) };
-  if (job.scheduleType === "NONE") return { row, call, timed: null };
   const about = { sourceId, title, call, name: scheduleNameOf(sourceId), fires: firesOf(job) };
   const [on, paused] = [triggerOf(job, { zone }), number(row, "trigger_status") !== 1];
   return { row, call, timed: { ...about, on, paused } };
@@ -124,14 +122,14 @@ function childOf(
   taken: ReadonlyMap<number, Taken>,
   before: readonly PlannedSchedule[],
 ): PlannedSchedule {
-  const { row, call, timed } = taken.get(sourceId) as Taken;
+  const { row, call } = taken.get(sourceId) as Taken;
   const followed = parents.flatMap((parent) => [
-    ...(taken.get(parent)?.timed == null ? [] : [scheduleNameOf(parent)]),
+    ...(before.some(({ name }) => name === scheduleNameOf(parent)) ? [] : [scheduleNameOf(parent)]),
     ...before.filter((it) => it.sourceId === parent).map(({ name }) => name),
   ]);
   return {
     ...{ sourceId, call, title: titleOf(row), paused: false },
-    name: timed === null ? scheduleNameOf(sourceId) : `${scheduleNameOf(sourceId)}-child`,
+    name: isNone(row) ? scheduleNameOf(sourceId) : `${scheduleNameOf(sourceId)}-child`,
     on: onCompleted(followed),
     fires: `after job ${parents.join(", ")}`,
   };
@@ -159,7 +157,9 @@ const jobOf = (row: SourceRow): XxlJob => ({
 });
 
 const firesOf = ({ scheduleType, scheduleConf }: XxlJob): string =>
-  scheduleType === "CRON" ? scheduleConf : `every ${scheduleConf} s`;
+  scheduleType === "CRON" ? scheduleConf : scheduleType === "NONE" ? "by hand alone" : `every ${scheduleConf} s`;
+
+const isNone = (row: SourceRow): boolean => text(row, "schedule_type") === "NONE";
 
 const titleOf = (row: SourceRow): string => text(row, "job_desc") || text(row, "name") || "without a title";
 

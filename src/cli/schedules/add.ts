@@ -1,46 +1,12 @@
-import { resolveJoin } from "../../core/schedule/schedule.ts";
-import {
-  at,
-  type CallOptions,
-  type CompletedTrigger,
-  cron,
-  every,
-  onAllCompleted,
-  onAnyCompleted,
-  onCompleted,
-  type ShownSchedule,
-  type TimeTrigger,
-} from "../../index.ts";
+import type { CallOptions, ShownSchedule } from "../../index.ts";
 import { asUsage } from "../as-usage.ts";
 import { type Command, exitCodes, parseOptions } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
-import { readWhole, storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
-
-const maxTimeoutSeconds = 315_619_200;
-const maxRetries = 100;
+import { storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
+import { actor, maxRetries, readCallOptions, readTrigger, scheduleOptions } from "./schedule-options.ts";
 
 const options = {
-  group: { type: "string" },
-  handler: { type: "string" },
-  cron: { type: "string" },
-  every: { type: "string" },
-  "after-end": { type: "boolean", default: false },
-  at: { type: "string" },
-  after: { type: "string" },
-  join: { type: "string" },
-  zone: { type: "string" },
-  dialect: { type: "string" },
-  start: { type: "string" },
-  end: { type: "string" },
-  jitter: { type: "string" },
-  misfire: { type: "string" },
-  param: { type: "string" },
-  route: { type: "string" },
-  block: { type: "string" },
-  timeout: { type: "string" },
-  retries: { type: "string" },
-  "retry-pause": { type: "string" },
-  "retry-factor": { type: "string" },
+  ...scheduleOptions,
   name: { type: "string" },
   paused: { type: "boolean", default: false },
   ...storeOptions,
@@ -77,7 +43,7 @@ Makes a schedule that calls a handler of a group of executors. Neither needs to 
                       Default: empty
   --route STRATEGY    which executor: round, random, failover, broadcast, … or XXL-JOB's name. Default: round
   --block STRATEGY    while the last call still runs: serial, discard-new, replace-running, or XXL-JOB's name.
-                      Default: they run side by side
+                      Default: none; they run side by side
   --timeout SECONDS   of one attempt. Default: none
   --retries N         attempts after the first, 0 to ${maxRetries}. Default: 0
   --retry-pause DURATION, --retry-factor N
@@ -91,7 +57,7 @@ ${storeOptionsHelp}
   async run(args, terminal) {
     const values = parse(args);
     const call = readCall(values);
-    const trigger = await asUsage(() => readTrigger(values));
+    const trigger = await asUsage(() => readTrigger(values, "add"));
     const { name, paused } = values;
     const made = await withApp(values, (app) =>
       asUsage(() => app.schedules.add(call, trigger, { ...(name === undefined ? {} : { name }), paused, actor })),
@@ -107,70 +73,11 @@ function nextOf({ nextAt, schedule }: ShownSchedule): string {
   return nextAt === null ? "never fires" : `fires next at ${new Date(nextAt).toISOString()}`;
 }
 
-/** Whoever may reach the database. */
-const actor = { kind: "user", id: "command line" } as const;
-
 function readCall(values: Values): CallOptions {
-  const { group, handler, param, route, block, timeout, retries } = values;
-  const { "retry-pause": pause, "retry-factor": factor } = values;
+  const { group, handler } = values;
   if (group === undefined || handler === undefined)
     throw new UsageError(
       `schedules add: expected --group and --handler, found no --${group === undefined ? "group" : "handler"}. See \`makegood schedules add --help\`.`,
     );
-  return {
-    ...{ group, handler },
-    ...(param === undefined ? {} : { param }),
-    ...(route === undefined ? {} : { route }),
-    ...(block === undefined ? {} : { block }),
-    ...(timeout === undefined ? {} : { timeout: readWhole(timeout, "timeout", 1, maxTimeoutSeconds) * 1_000 }),
-    ...(retries === undefined ? {} : { retries: readWhole(retries, "retries", 0, maxRetries) }),
-    ...(pause === undefined ? {} : { retryPause: pause as "1s" }),
-    ...(factor === undefined ? {} : { retryFactor: Number(factor) }),
-  };
-}
-
-function readTrigger(values: Values): TimeTrigger<void> | CompletedTrigger<void> {
-  const given = (["cron", "every", "at", "after"] as const).filter((kind) => values[kind] !== undefined);
-  if (given.length !== 1)
-    throw new UsageError(
-      `schedules add: expected one of --cron, --every, --at and --after, found ${given.length === 0 ? "none" : given.map((kind) => `--${kind}`).join(" and ")}.`,
-    );
-  const { dialect, "after-end": afterEnd } = values;
-  if (dialect !== undefined && values.cron === undefined)
-    throw new UsageError("--dialect: expected it beside --cron alone.");
-  if (afterEnd && values.every === undefined) throw new UsageError("--after-end: expected it beside --every alone.");
-  if (values.join !== undefined && values.after === undefined)
-    throw new UsageError("--join: expected it beside --after alone.");
-  const bounds = boundsOf(values);
-  if (values.after !== undefined) return readAfter(values.after, values.join, bounds);
-  if (values.cron !== undefined)
-    return cron(values.cron, { ...bounds, ...(dialect === undefined ? {} : { dialect: dialect as "quartz" }) });
-  if (values.every !== undefined) return every(values.every as "1s", { ...bounds, ...(afterEnd ? { afterEnd } : {}) });
-  return at(values.at as string, bounds);
-}
-
-const joined = { each: onCompleted, any: onAnyCompleted, all: onAllCompleted } as const;
-
-function readAfter(text: string, join: string | undefined, bounds: object): CompletedTrigger<void> {
-  const [bound] = Object.keys(bounds);
-  if (bound !== undefined) throw new UsageError(`--${bound}: expected it beside --cron, --every or --at alone.`);
-  const names = text.split(",").map((name) => name.trim());
-  const follow = joined[resolveJoin(join, "--join")];
-  return follow(names);
-}
-
-function boundsOf({ zone, start, end, jitter, misfire }: Values) {
-  return {
-    ...(zone === undefined ? {} : { zone }),
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
-    ...(jitter === undefined ? {} : { jitter: jitter as "1s" }),
-    ...(misfire === undefined ? {} : { misfire: readMisfire(misfire) }),
-  };
-}
-
-function readMisfire(text: string) {
-  const [policy = "", bound] = text.split(":");
-  if (policy !== "catch-up" || bound === undefined) return { policy: text as "skip" };
-  return { policy: "catch-up", maxCatchUp: readWhole(bound, "misfire catch-up", 1, 1_000) } as const;
+  return { ...readCallOptions(values), group, handler };
 }

@@ -47,7 +47,7 @@ export interface JobSchedules {
     options: By & { readonly name: string; readonly paused: boolean },
   ): Promise<unknown>;
   find(name: string): Promise<KeptJob | null>;
-  edit(name: string, change: By & { readonly on: TimeTrigger<void>; readonly call: JobCall }): Promise<unknown>;
+  edit(name: string, change: By & { readonly on?: TimeTrigger<void>; readonly call: JobCall }): Promise<unknown>;
   pause(name: string, by: By): Promise<unknown>;
   resume(name: string, by: By): Promise<unknown>;
   remove(name: string, by: By): Promise<unknown>;
@@ -142,12 +142,15 @@ interface OwnJob {
 
 /** What is not XXL-JOB's to say stays: zone, start, end, jitter, calendar, pause between retries. */
 async function update({ schedules }: JobDesk, { name, group, schedule }: OwnJob, given: ChangedJob): Promise<Answer> {
-  const on = triggerOf(given.job, boundsOf(schedule));
-  return done(schedules.edit(name, { on, call: callOf(given.job, given.id), ...by(group, given.title) }));
+  // A job without times that is another's child stays that.
+  const keepsFollowing = schedule.after !== undefined && given.job.scheduleType === "NONE";
+  const on = keepsFollowing ? {} : { on: triggerOf(given.job, boundsOf(schedule)) };
+  return done(schedules.edit(name, { ...on, call: callOf(given.job, given.id), ...by(group, given.title) }));
 }
 type ChangedJob = DescribedJob & { readonly id: number };
 
-const boundsOf = ({ cron, dialect, every, afterEnd, at, ...bounds }: ScheduleOptions): ScheduleBounds => bounds;
+const boundsOf = ({ cron, dialect, every, afterEnd, at, after, join, ...bounds }: ScheduleOptions): ScheduleBounds =>
+  bounds;
 
 /** One that is gone is removed: so it is answered to a removal that is sent again. */
 async function remove({ schedules }: JobDesk, group: string, id: number): Promise<Answer> {
