@@ -122,9 +122,9 @@ export interface Context {
   readonly key: string;
   readonly round: number;
   /**
-   * What the fire that started it was planned for, without jitter and however late it came: by a schedule here; as `app.start`
-   * was told (`scheduledAt`); under an XXL-JOB admin, which does not tell what it planned, when it triggered the run that
-   * started it (`logDateTime`). Null: started otherwise, also by hand. The same in every replay.
+   * What the fire that started it was planned for, without jitter and however late it came: by a schedule here; as
+   * `app.start` was told (`scheduledAt`); under an XXL-JOB admin, which does not tell what it planned, when it triggered
+   * the run that started it (`logDateTime`). Null: started otherwise, also by hand. The same in every replay.
    */
   readonly scheduledAt: Date | null;
   /** Time as replay gives it back: that of the last result delivered. */

@@ -121,6 +121,6 @@ function checkAddresses(addresses: readonly string[]): readonly string[] {
   const found = isList ? addresses.find((it) => !isAddress(it)) : addresses;
   throw new OptionError(
     "addresses",
-    `addresses: expected 1 to ${maxAddresses} addresses of executors, such as "http://10.0.0.5:9999/", found ${describeValue(found)}`,
+    `addresses: expected 1 to ${maxAddresses} addresses such as "http://10.0.0.5:9999/", found ${describeValue(found)}`,
   );
 }

@@ -39,7 +39,10 @@ export interface StartOptions<Tx = never> {
   readonly priority?: number;
   /** W3C traceparent, kept with the execution and handed to its children. */
   readonly traceContext?: string;
-  /** What the fire of another scheduler was planned for: the job's `ctx.scheduledAt`. 1970 … 2199, default none. An execution that exists keeps its own. */
+  /**
+   * What the fire of another scheduler was planned for: the job's `ctx.scheduledAt`. 1970 … 2199, default none. An execution
+   * that exists keeps its own.
+   */
   readonly scheduledAt?: Date;
   readonly actor?: Actor;
 }

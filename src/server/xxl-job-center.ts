@@ -28,7 +28,7 @@ export interface XxlCenterOptions {
   readonly namespace?: string;
   /** Groups of executors, which Java calls appname, each with its access token. */
   readonly groups: Readonly<Record<string, string>>;
-  /** IANA name, in which the cron expressions of jobs are meant that programs add (`addJob`). XXL-JOB takes its JVM's. Default `UTC`. */
+  /** In which the cron expressions of jobs are meant that programs add by `addJob`. IANA name, default `UTC`. */
   readonly zone?: string;
   /** How long a registration counts without renewal. Default 90 s, min 1 s; executors renew every 30 s. */
   readonly registration?: Duration;
@@ -50,8 +50,8 @@ export interface XxlCenter {
   /** What runs an order: `app.start(center.dispatch, { group, handler, … })`. Registered with the app. */
   readonly dispatch: DispatchJobs["dispatch"];
   /**
-   * Answers what executors and programs call, under `/api/…` and `/xxl-job-admin/api/…`: for `node:http`, Express, and whatever hands out
-   * Node's request and response. False: the path is not one of them, and nothing was answered.
+   * Answers what executors and programs call, under `/api/…` and `/xxl-job-admin/api/…`: for `node:http`, Express, and
+   * whatever hands out Node's request and response. False: the path is not one of them, and nothing was answered.
    */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** Begins to look after runs. Safe twice. */
@@ -61,18 +61,8 @@ export interface XxlCenter {
 }
 
 const optionKeys: readonly (keyof XxlCenterOptions)[] = [
-  ...([
-    "app",
-    "store",
-    "namespace",
-    "groups",
-    "zone",
-    "registration",
-    "callTimeout",
-    "lookEvery",
-    "lostAfter",
-  ] as const),
-  ...(["log", "clock", "random"] as const),
+  ...(["app", "store", "namespace", "groups", "zone"] as const),
+  ...(["registration", "callTimeout", "lookEvery", "lostAfter", "log", "clock", "random"] as const),
 ];
 const maxBodyBytes = 5 * 2 ** 20;
 const paths = /^(?:\/xxl-job-admin)?\/api\/([A-Za-z]+)$/;

@@ -223,6 +223,35 @@ describeEngine("schedules", (open) => {
     await expect(app.schedules.add({ group: "a", handler: "x", route: "?" }, every("1m"))).rejects.toThrow("failover");
   });
 
+  test("a call loses its limits by null, and is sent by hand to the executors that are named", async () => {
+    const given: unknown[] = [];
+    const dispatch = job("makegood.dispatch", { input: anything }, async (_, input) => void given.push(input));
+    const app = open().app({}, dispatch);
+    await app.run();
+    const call = { group: "orders", handler: "closeBooks" } as const;
+    const added = await app.schedules.add({ ...call, block: "serial", timeout: "30s", retries: 2 }, every("1d"), {
+      paused: true,
+    });
+    const { id, call: kept } = await app.schedules.edit(added.id, { call: { block: null, timeout: null } });
+    expect(kept).toEqual({ ...call, param: "", route: "round", block: null, timeoutMs: null, retries: 2 });
+    const addresses = ["http://10.0.0.5:9999/"];
+    await (await app.schedules.runOnce(id, { addresses })).outcome();
+    await (await app.schedules.runOnce(id, { param: "8" })).outcome();
+    expect(given).toEqual([
+      { ...kept, addresses },
+      { ...kept, param: "8" },
+    ]);
+    for (const wrong of [[], [""], ["a\u0000"], "http://10.0.0.5:9999/", Array(101).fill("http://10.0.0.5:9999/")])
+      await expect(app.schedules.runOnce(id, { addresses: wrong as never })).rejects.toMatchObject({
+        code: "OPTION_INVALID",
+        message: expect.stringContaining("addresses: expected 1 to 100 addresses"),
+      });
+    const other = await app.schedules.add(echo([]), every("1d"), { paused: true });
+    await expect(app.schedules.runOnce(other.id, { addresses })).rejects.toThrow(
+      "found addresses, which is for handlers",
+    );
+  });
+
   test("a trigger that computes its input cannot be stored", async () => {
     const app = open().app();
     const computing = every("1m", { input: () => 1 });

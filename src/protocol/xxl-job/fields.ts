@@ -1,5 +1,5 @@
-// The fields of a body, read one by one; the first that does not fit says what was expected and what was found. Numbers may
-// arrive as text, which Java's parser takes too.
+// The fields of a body, read one by one; the first that does not fit says what was expected and what was found. Numbers
+// may arrive as text, which Java's parser takes too.
 import { describeValue, OptionError } from "../../core/errors.ts";
 import { type Answer, failure, isRecord, parseJson } from "./wire.ts";
 

@@ -1,5 +1,6 @@
-// What executors call: that they are there, that they go, how runs ended; and what programs call about jobs (job-calls.ts).
-// Answered after the commit, and idempotent, since Java's client sends a POST again when a connection closes without an answer.
+// What executors call: that they are there, that they go, how runs ended; and what programs call about jobs, which is in
+// job-calls.ts. Answered after the commit, and idempotent where that can be, since Java's client sends a POST again when a
+// connection closes without an answer.
 import { stateOfCode } from "../../core/dispatch.ts";
 import type { ProtocolGeneration, RunRow } from "../../core/executors.ts";
 import type { AdminMethod, Callback, JobMethod } from "../../protocol/xxl-job/center.ts";

@@ -1,10 +1,10 @@
-// What programs call, from generation 3.5 on: jobs are made, changed, started. A job is a schedule named by the job's number,
-// whose call bears that number; it belongs to the group that it calls, and only that group may do anything with it.
+// What programs call, from generation 3.5 on: jobs are made, changed, started. A job is a schedule named by the job's
+// number, whose call bears that number; it belongs to the group that it calls, and only that group may do anything with it.
 //
 // Java's client sends a POST again whose connection closed without an answer. So an addJob chooses the number by its own
 // words: sent again it finds the job that it made, as long as nobody has touched that, and answers the same number. Two
-// different ones at once cannot take the same number, since a schedule's name is unique. All the other calls but triggerJob
-// say what shall be, and change nothing the second time.
+// different ones at once cannot take the same number, since a schedule's name is unique. All the other calls but
+// triggerJob say what shall be, and change nothing the second time.
 import { describeValue, isCodedError } from "../../core/errors.ts";
 import type { Actor } from "../../core/ports.ts";
 import type { RemoteCall } from "../../core/schedule/definition.ts";
@@ -113,7 +113,7 @@ async function add(desk: JobDesk, group: string, { job, title }: DescribedJob, b
     if (isMade || isUntouched(await schedules.find(name), group)) return payload(String(id), "Success");
   }
   return failure(
-    `addJob is refused: expected at most ${maxTwins} jobs of the very same words, found as many. Change its name, or remove some`,
+    `addJob is refused: expected fewer than ${maxTwins} jobs of the very same words. Change its name, or remove some`,
   );
 }
 
@@ -122,7 +122,7 @@ function onlyTaken(error: unknown): false {
   throw error;
 }
 
-/** A number found by these words is that of a job made of them; untouched, nobody can have been told of it but this caller. */
+/** Its number was found by the words of the call, so it was made of them; while nobody has touched it, this is the call again. */
 const isUntouched = (kept: KeptJob | null, group: string): boolean => kept?.version === 1 && kept.call?.group === group;
 
 const firstNumber = 2 ** 30;
@@ -171,7 +171,8 @@ async function trigger({ schedules, center }: JobDesk, { name, group, by }: OwnJ
   const strangers = addresses.filter((address) => live.every((it) => it.address !== address));
   if (strangers.length > 0)
     return failure(
-      `triggerJob is refused: addressList: expected addresses under which executors of group ${group} are registered now, found ${describeValue(strangers[0])}`,
+      `triggerJob is refused: addressList: expected addresses under which executors of group ${group} are registered now, ` +
+        `found ${describeValue(strangers[0])}`,
     );
   return done(schedules.runOnce(name, { param, ...(addresses.length === 0 ? {} : { addresses }), ...by }));
 }
