@@ -105,6 +105,23 @@ describe("schedules", () => {
     expect(await listed("schedules", "list", "--group", "others")).toEqual([]);
   });
 
+  test("edit lets one follow others, and gives it times again", async () => {
+    const id = await add("--every", "1h", "--name", "report");
+    await add("--at", "2199-01-01", "--name", "load");
+    expect((await run("schedules", "edit", "report", "--after", "load", "--join", "any")).out).toEqual([
+      `${id}  follows others`,
+    ]);
+    const found = async () => (await listed("schedules", "list")).find((row) => row["id"] === id);
+    expect(await found()).toMatchObject({ next: null, state: "active", schedule: { join: "any" } });
+    expect(await run("schedules", "edit", "report", "--zone", "UTC")).toMatchObject({
+      code: 2,
+      error: expect.stringContaining("expected a schedule with times, found one that follows others"),
+    });
+    await run("schedules", "edit", "report", "--every", "2h");
+    expect(await found()).toMatchObject({ next: expect.any(String), schedule: { every: 7_200_000 } });
+    expect((await run("schedules", "graph")).out).toEqual(["flowchart LR"]);
+  });
+
   test("add refuses to follow what is not there", async () => {
     expect(await run("schedules", "add", ...handler, "--after", "load")).toMatchObject({
       code: 1,
@@ -275,7 +292,7 @@ describe("schedules edit", () => {
     [["none", "--every", "2h"], 1, /SCHEDULE_UNKNOWN/],
     [["none", "--param", "a"], 1, /SCHEDULE_UNKNOWN/],
     [["yearly", "--every", "2h", "--at", "2030-01-01"], 2, /schedules edit: expected one of .* found --every and --at/],
-    [["yearly", "--after-end"], 2, /schedules edit: expected one of --cron, --every and --at, found none/],
+    [["yearly", "--after-end"], 2, /schedules edit: expected one of --cron, --every, --at and --after, found none/],
     [["yearly", "--cron", "0 0 25 * * ?"], 2, /CRON_INVALID: quartz cron .*hours?/],
     [["yearly", "--zone", "Mars"], 2, /zone/],
     [["yearly", "--misfire", "forget"], 2, /expected one of skip, fire-once, catch-up, found "forget"/],
