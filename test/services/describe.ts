@@ -1,5 +1,6 @@
 /** For test files: `describe` that is skipped, with the reason in its title, where the service is missing. */
 import { afterAll, beforeAll, describe, inject } from "vitest";
+import { makeFakeTime } from "./faketime.ts";
 import { createMariadbDatabase, type MariadbServer, startMariadb } from "./mariadb.ts";
 import { createDatabase, type PostgresServer, startPostgres, type TestDatabase } from "./postgres.ts";
 import { type RedisServer, startRedis } from "./redis.ts";
@@ -79,6 +80,34 @@ export function describeWithOwnRedis(name: string, define: (server: () => RedisS
       server = await startRedis();
     });
     afterAll(() => server?.close());
+    define(() => started(server));
+  });
+}
+
+interface LyingServer {
+  readonly url: string;
+  /** How far ahead of the true time its clock is from now on; below 0: behind. */
+  jump(byMs: number): void;
+}
+
+/** A server of this block's own, whose clock can be made to jump. */
+export function describeWithLyingClock(
+  name: string,
+  kind: "postgres" | "mariadb",
+  define: (server: () => LyingServer) => void,
+): void {
+  const own = inject(kind === "postgres" ? "ownPostgresMissing" : "ownMariadbMissing");
+  const isMissing = own !== null || inject("faketimeMissing") !== null;
+  describe.skipIf(isMissing)(titled(name, own === null ? "libfaketime" : "server of its own", isMissing), () => {
+    let server: LyingServer | undefined;
+    let close: (() => Promise<void>) | undefined;
+    beforeAll(async () => {
+      const { env, jump, close: forget } = makeFakeTime();
+      const { url, close: end } = await (kind === "postgres" ? startPostgres({ env }) : startMariadb({ env }));
+      server = { url, jump };
+      close = () => end().finally(forget);
+    });
+    afterAll(() => close?.());
     define(() => started(server));
   });
 }

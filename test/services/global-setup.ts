@@ -1,5 +1,6 @@
 /** Before all tests: starts the shared servers and tells the test files where they are. */
 import type { TestProject } from "vitest/node";
+import { faketimeService } from "./faketime.ts";
 import { mariadbService, startMariadb } from "./mariadb.ts";
 import { postgresService, startPostgres } from "./postgres.ts";
 import { redisService } from "./redis.ts";
@@ -17,6 +18,8 @@ declare module "vitest" {
     ownMariadbMissing: string | null;
     /** Why a test cannot start a Redis of its own; null if it can. */
     ownRedisMissing: string | null;
+    /** Why no server can be made to believe in another time; null if it can. */
+    faketimeMissing: string | null;
   }
 }
 
@@ -27,6 +30,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   else if (own.kind === "missing") announceMissing("a PostgreSQL of its own", own.reason);
   const redis = findPrivateService(redisService);
   if (redis.kind === "missing") announceMissing("Redis", redis.reason);
+  const faketime = findPrivateService(faketimeService);
+  if (faketime.kind === "missing") announceMissing("libfaketime", faketime.reason);
   const ownMariadb = findPrivateService(mariadbService);
   const sharedMariadb = findService(mariadbService);
   if (sharedMariadb.kind === "missing") announceMissing("MariaDB", sharedMariadb.reason);
@@ -37,6 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   ]);
   project.provide("postgresUrl", shared.kind === "address" ? shared.url : (server?.url ?? null));
   project.provide("ownPostgresMissing", own.kind === "missing" ? own.reason : null);
+  project.provide("faketimeMissing", faketime.kind === "missing" ? faketime.reason : null);
   project.provide("ownRedisMissing", redis.kind === "missing" ? redis.reason : null);
   project.provide("mariadbUrl", sharedMariadb.kind === "address" ? sharedMariadb.url : (mariadb?.url ?? null));
   project.provide("ownMariadbMissing", ownMariadb.kind === "missing" ? ownMariadb.reason : null);

@@ -38,6 +38,8 @@ export interface MariadbServer {
 export interface MariadbOptions {
   /** Server settings over the defaults below, e.g. `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of the server's process, beside what it has: see faketime.ts. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface MariadbBinaries {
@@ -80,7 +82,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const folder = await makeFolder("makegood-mariadb-", account);
   const settings = { ...defaultSettings, ...options.settings };
   try {
-    return await startIn({ binaries: source.binaries, account, folder, settings });
+    return await startIn({ binaries: source.binaries, account, folder, settings, env: options.env ?? {} });
   } catch (error) {
     await removeFolder(folder);
     throw error;
@@ -92,6 +94,7 @@ interface Place {
   readonly account: UnprivilegedUser | null;
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 async function startIn(place: Place): Promise<MariadbServer> {
@@ -167,7 +170,7 @@ async function startOn(place: Place, password: string, port: number): Promise<nu
       `--tmpdir=${folder}`,
       ...settings.map(([name, value]) => `--${name.replaceAll("_", "-")}=${value}`),
     ],
-    env: serverEnvironment(folder),
+    env: { ...serverEnvironment(folder), ...place.env },
     folder,
     logFile,
     user: account,

@@ -38,6 +38,8 @@ export interface PostgresServer {
 export interface PostgresOptions {
   /** Server settings over the defaults below, e.g. `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of the server's process, beside what it has: see faketime.ts. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface TestDatabase {
@@ -81,7 +83,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const user = unprivilegedUser("postgres");
   const folder = await makeFolder("makegood-postgres-", user);
   try {
-    return await startIn({ binaries, user, folder, settings: { ...defaultSettings, ...options.settings } });
+    return await startIn({
+      binaries,
+      user,
+      folder,
+      settings: { ...defaultSettings, ...options.settings },
+      env: options.env ?? {},
+    });
   } catch (error) {
     await removeFolder(folder);
     throw error;
@@ -93,6 +101,7 @@ interface Place {
   readonly user: UnprivilegedUser | null;
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 async function startIn(place: Place): Promise<PostgresServer> {
@@ -163,7 +172,7 @@ async function startOn(place: Place, dataDir: string, port: number, password: st
     const pid = await startGuarded({
       command: join(place.binaries, "postgres"),
       args: ["-D", dataDir, ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])],
-      env: serverEnvironment(place),
+      env: { ...serverEnvironment(place), ...place.env },
       folder: place.folder,
       logFile,
       user: place.user,
