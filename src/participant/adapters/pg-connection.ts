@@ -1,4 +1,5 @@
 // A client of pg's pool, checked out for one transaction.
+import { createHash } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import { InvariantError } from "../../core/errors.ts";
 import type { Row } from "../../core/script.ts";
@@ -16,7 +17,8 @@ export interface PgConnections {
   reasonOf(client: PoolClient, error: unknown): unknown;
 }
 
-export function pgConnections(pool: Pool): PgConnections {
+/** @param prepare whether statements of ours are prepared once on each connection, instead of parsed and planned each time */
+export function pgConnections(pool: Pool, prepare = false): PgConnections {
   listenForLostConnections(pool);
   const endings = new WeakMap<PoolClient, Error>();
   const reasonOf = (client: PoolClient, error: unknown): unknown => endings.get(client) ?? error;
@@ -41,13 +43,27 @@ export function pgConnections(pool: Pool): PgConnections {
     async query(client, sql, parameters) {
       refuseEnded(client);
       try {
-        return (await client.query<Row>(sql, [...parameters])).rows;
+        const name = prepare ? preparedName(sql) : undefined;
+        return (await client.query<Row>({ text: sql, values: [...parameters], ...(name && { name }) })).rows;
       } catch (error) {
         throw reasonOf(client, error);
       }
     },
     reasonOf,
   };
+}
+
+/** A connection keeps what it has prepared, so texts that are made anew each time must not be without end. */
+const maxPrepared = 200;
+const names = new Map<string, string>();
+
+/** The same for the same text in every process, since a pooler may hand one connection to several. Undefined: not prepared. */
+function preparedName(sql: string): string | undefined {
+  const known = names.get(sql);
+  if (known !== undefined || names.size >= maxPrepared) return known;
+  const name = `makegood_${createHash("sha256").update(sql).digest("base64url").slice(0, 22)}`;
+  names.set(sql, name);
+  return name;
 }
 
 const expected = "a client of pg between BEGIN and COMMIT";

@@ -1,16 +1,26 @@
 import type { Pool, PoolClient } from "pg";
+import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { assertPgTransaction, pgConnections } from "./pg-connection.ts";
 
+export interface NodePostgresOptions {
+  /**
+   * Whether statements of makegood's are prepared once on each connection. Default true. False for a pooler that deals out
+   * connections by transaction and does not know prepared statements, such as PgBouncer before 1.21.
+   */
+  readonly prepare?: boolean;
+}
+
 /**
  * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside an open transaction at READ COMMITTED. After an error
  * of any kind the connection is discarded. Set the pool's `connectionTimeoutMillis`, `query_timeout` and `keepAlive`: pg
- * waits for ever by default (D13).
+ * waits for ever by default (D13). Throws OPTION_INVALID.
  */
-export function nodePostgres(pool: Pool): TxAdapter<PoolClient, "async"> {
-  const { checkOut, query } = pgConnections(pool);
+export function nodePostgres(pool: Pool, options: NodePostgresOptions = {}): TxAdapter<PoolClient, "async"> {
+  checkOptions(options, ["prepare"], "nodePostgres");
+  const { checkOut, query } = pgConnections(pool, options.prepare ?? true);
   return {
     mode: "async",
     dialect: "postgres",

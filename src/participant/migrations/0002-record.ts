@@ -10,7 +10,7 @@ import { nowMs } from "./now.ts";
 // MySQL alone counts renewals, and has no index of those that wait for a person: see record/mysql.ts.
 //
 // Times are epoch ms of the database's clock. The check is one expression, since each costs every write some µs.
-const states =
+export const recordStates =
   "status BETWEEN 1 AND 5 AND (status IN (1, 5)) = (held_until IS NOT NULL) AND (status = 4) = (expire_at IS NULL)";
 
 const enterBody = `
@@ -73,7 +73,7 @@ export const record: Migration = {
          result      bytea,
          error       bytea,
          PRIMARY KEY (scope, record_key),
-         CONSTRAINT execution_record_state CHECK (${states})
+         CONSTRAINT execution_record_state CHECK (${recordStates})
        ) WITH (fillfactor = 70)`,
       "CREATE INDEX execution_record_expiry ON makegood.execution_record (expire_at)",
       "CREATE INDEX execution_record_manual ON makegood.execution_record (scope, record_key) WHERE status = 4",
@@ -95,7 +95,7 @@ export const record: Migration = {
          result      BLOB,
          error       BLOB,
          PRIMARY KEY (scope, record_key),
-         CHECK (${states})
+         CHECK (${recordStates})
        ) STRICT`,
       "CREATE INDEX makegood_execution_record_expiry ON makegood_execution_record (expire_at)",
       "CREATE INDEX makegood_execution_record_manual ON makegood_execution_record (scope, record_key) WHERE status = 4",
@@ -118,7 +118,7 @@ export const record: Migration = {
          error       LONGBLOB,
          PRIMARY KEY (scope, record_key),
          KEY makegood_execution_record_expiry (expire_at),
-         CHECK (${states})
+         CHECK (${recordStates})
        ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`,
     ],
   },

@@ -116,6 +116,7 @@ export const recordsMysql: RecordSql = {
     if (result === null) return (yield { sql: lookUp, parameters: mine }).length === 1;
     return affectedOf(yield { sql: keepResult, parameters: [result, ...mine] }).affectedRows === 1;
   },
+  isTaken: () => false,
   *takeBack(at, owner) {
     yield { sql: takeBack, parameters: [...keyOf(at), owner] };
   },

@@ -96,6 +96,60 @@ describeWithPostgres("once in a transaction that its effect meddles with", (data
     await closeDatabase();
   });
 
+  it("a record that came past the lock, from older code, makes the second transaction fail as a whole", async () => {
+    const { close: closeDatabase } = await preparePostgres(database.url);
+    const { adapter, run, close } = openPg(database.url);
+    const orders = participant("orders", adapter);
+    await orders.migrate();
+    const by = newRequest();
+    const older = `SELECT makegood.enter_record('${by.scope}', '${by.key}', NULL, 60000)`;
+    const call = () =>
+      adapter.transaction(async (tx) => {
+        await run(tx, "CREATE TABLE IF NOT EXISTS meanwhile (n integer)");
+        return orders.once(tx, by, () => adapter.transaction((other) => run(other, older)));
+      });
+    await expect(call()).rejects.toMatchObject({ code: "STORE_CONFLICT" });
+    await expect(adapter.transaction((tx) => run(tx, "SELECT * FROM meanwhile"))).rejects.toMatchObject({
+      code: "42P01",
+    });
+    // Repeated it finds the other's answer, which was none.
+    expect(await call()).toBeUndefined();
+    await close();
+    await closeDatabase();
+  });
+
+  it("an effect that rolls back to before the call is found out", async () => {
+    const { close: closeDatabase } = await preparePostgres(database.url);
+    const { adapter, run, close } = openPg(database.url);
+    const orders = participant("orders", adapter);
+    await orders.migrate();
+    const call = adapter.transaction(async (tx) => {
+      await run(tx, "SAVEPOINT before");
+      return orders.once(tx, newRequest(), () => run(tx, "ROLLBACK TO SAVEPOINT before"));
+    });
+    await expect(call).rejects.toMatchObject({ code: "INVARIANT" });
+    await close();
+    await closeDatabase();
+  });
+
+  it("calls with the same key within each other are refused, one after the other they are one", async () => {
+    const { close: closeDatabase } = await preparePostgres(database.url);
+    const { adapter, close } = openPg(database.url);
+    const orders = participant("orders", adapter);
+    await orders.migrate();
+    const [by, other] = [newRequest(), newRequest()];
+    const answers = await adapter.transaction(async (tx) => {
+      await expect(orders.once(tx, by, () => orders.once(tx, by, () => 1))).rejects.toMatchObject({
+        code: "KEY_IN_PROGRESS",
+      });
+      const nested = await orders.once(tx, by, () => orders.once(tx, other, () => 2));
+      return [nested, await orders.once(tx, by, () => 3), await orders.once(tx, other, () => 4)];
+    });
+    expect(answers).toEqual([2, 2, 2]);
+    await close();
+    await closeDatabase();
+  });
+
   it("a snapshot that is older than the record's commit is told apart, at REPEATABLE READ", async () => {
     const { close: closeDatabase } = await preparePostgres(database.url);
     const { adapter, run, close } = openPg(database.url);
@@ -108,7 +162,7 @@ describeWithPostgres("once in a transaction that its effect meddles with", (data
       await adapter.transaction((other) => orders.once(other, by, () => 1));
       return orders.once(tx, by, () => 2);
     });
-    await expect(late).rejects.toMatchObject({ code: "STORE_CONFLICT", cause: { code: "40001" } });
+    await expect(late).rejects.toMatchObject({ code: "STORE_CONFLICT", cause: { code: "23505" } });
     await close();
     await closeDatabase();
   });

@@ -1,9 +1,9 @@
 // `orders.once(tx, …)`: the record in the effect's own transaction.
 //
-// The primary key is the judge. Who inserts the record runs the effect; whoever comes meanwhile waits at the database for the
+// The primary key is the judge. Who takes the key runs the effect; whoever comes meanwhile waits at the database for the
 // end of that transaction, and is then the winner (it was rolled back) or reads the answer (it was committed). There is no
-// lease and no state in between: a record without its effect cannot be committed, unless the effect's failure is caught
-// and the transaction committed nevertheless; so before that failure is thrown the record is deleted again.
+// lease and no state in between: a record without its effect cannot be committed, unless the record was inserted first, the
+// effect's failure is caught and the transaction committed nevertheless; so before that failure is thrown it is deleted again.
 import { canonicalText, type Stored } from "../../core/codec.ts";
 import { toMs } from "../../core/duration.ts";
 import {
@@ -63,11 +63,12 @@ function* perform<Tx, M extends Mode, R>(
   if (entered === "busy") throw inProgress(entry.scope, null);
   if (entered === "taken") return answerOf(base, entry, yield* asking(base, entry, records.read(entry)), running);
   const mark = markOf(entry, entered.owner);
+  if (running.has(mark)) throw stillRuns(entry);
   running.add(mark);
   try {
     const result = yield* call(effect);
     const stored = base.values.store(result, `the answer of ${entry.scope}`);
-    if (yield* asking(base, entry, records.keep(entry, entered.owner, stored.bytes))) return stored.value;
+    if (yield* keep(base, entry, entered.owner, stored.bytes)) return stored.value;
     throw endedByEffect(entry);
   } catch (error) {
     yield* takeBack(assert, records.takeBack(entry, entered.owner));
@@ -84,6 +85,25 @@ function* enter<Tx, M extends Mode>(base: Base<Tx, M>, entry: Entry, ifBusy: "wa
   } catch (error) {
     if (ifBusy === "refuse" && records.isBusy(error)) return "busy";
     throw error;
+  }
+}
+
+function* keep<Tx, M extends Mode>(
+  base: Base<Tx, M>,
+  entry: Entry,
+  owner: string,
+  result: Uint8Array | null,
+): Work<boolean> {
+  const { records } = base.dialect;
+  try {
+    return yield* asking(base, entry, records.keep(entry, owner, result));
+  } catch (error) {
+    if (!records.isTaken(error)) throw error;
+    throw new StoreConflictError(
+      `${entry.scope}: expected nobody else to take the key meanwhile, found a record of it; roll back and repeat the whole transaction`,
+      { scope: entry.scope },
+      { cause: error },
+    );
   }
 }
 
@@ -115,12 +135,7 @@ function answerOf<Tx, M extends Mode, R>(
       { scope },
     );
   assertSameInput(entry, row.fingerprint);
-  if (running.has(markOf(entry, row.owner)))
-    throw new CatalogError(
-      "KEY_IN_PROGRESS",
-      `${scope}: expected one call at a time with key ${describeValue(key)} in one transaction, found one whose effect still runs. Await it first`,
-      { scope, retryAfterMs: null },
-    );
+  if (running.has(markOf(entry, row.owner))) throw stillRuns(entry);
   switch (row.status) {
     case recordStatus.succeeded:
       return base.values.decode(row.result) as Stored<R>;
@@ -136,6 +151,14 @@ function answerOf<Tx, M extends Mode, R>(
     case recordStatus.open:
       throw inProgress(scope, row.heldForMs);
   }
+}
+
+function stillRuns({ scope, key }: Entry): CatalogError<"KEY_IN_PROGRESS"> {
+  return new CatalogError(
+    "KEY_IN_PROGRESS",
+    `${scope}: expected one call at a time with key ${describeValue(key)} in one transaction, found one whose effect still runs. Await it first`,
+    { scope, retryAfterMs: null },
+  );
 }
 
 export function assertSameInput(

@@ -1,4 +1,5 @@
 import type { Row } from "../../core/script.ts";
+import { chainOf, propertyOf } from "../error-chain.ts";
 import { nowMs } from "../migrations/now.ts";
 import { parseRecordRow, parseText, type RecordSql, recordStatus } from "./record.ts";
 
@@ -10,18 +11,17 @@ const { processing, succeeded, failed, manual, open } = recordStatus;
 
 // ── In the caller's transaction ────────────────────────────────────────────────────────────────────────────────────
 
-// In functions: migrations/0002-record.ts. The owner is the transaction's own number, the same within savepoints: another one
+// In functions: migrations/0007-once.ts. The owner is the transaction's own number, the same within savepoints: another one
 // later says that the effect ended it.
-const enter = "SELECT makegood.enter_record($1::text, $2::text, $3::text, $4::bigint) AS owner";
-const tryEnter = "SELECT makegood.try_enter_record($1::text, $2::text, $3::text, $4::bigint) AS owner";
-const keep = "SELECT makegood.keep_record($1::text, $2::text, $3::bytea) AS kept";
+const enter = "SELECT makegood.begin_once($1::text, $2::text, $3::text) AS owner";
+const tryEnter = "SELECT makegood.try_begin_once($1::text, $2::text, $3::text) AS owner";
+const keep =
+  "SELECT makegood.end_once($1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $7::bytea) AS kept";
+const uniqueViolation = "23505";
 
 const read = `
 SELECT status, attempts, fence, owner, held_until - ${nowMs.postgres} AS held_for_ms, fingerprint, result, error
   FROM ${table} WHERE scope = $1::text AND record_key = $2::text`;
-
-const takeBack = `
-DELETE FROM ${table} WHERE scope = $1::text AND record_key = $2::text AND owner = pg_current_xact_id()::text`;
 
 // ── Under a lease ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -75,8 +75,8 @@ RETURNING r.status`;
 const isOne = (rows: readonly Row[]): boolean => rows.length === 1;
 
 export const recordsPostgres: RecordSql = {
-  *enter({ scope, key, fingerprint, retainMs }, ifBusy) {
-    const parameters = [scope, key, fingerprint, retainMs];
+  *enter({ scope, key, token }, ifBusy) {
+    const parameters = [scope, key, token];
     const [row] = yield { sql: ifBusy === "wait" ? enter : tryEnter, parameters };
     const owner = parseText(row?.["owner"]);
     return owner === null || owner === "taken" ? "taken" : owner === "busy" ? "busy" : { owner };
@@ -86,13 +86,13 @@ export const recordsPostgres: RecordSql = {
     const [row] = yield { sql: read, parameters: [scope, key] };
     return row === undefined ? undefined : parseRecordRow(row);
   },
-  *keep({ scope, key }, _owner, result) {
-    const [row] = yield { sql: keep, parameters: [scope, key, result] };
+  *keep({ scope, key, token, fingerprint, retainMs }, owner, result) {
+    const [row] = yield { sql: keep, parameters: [scope, key, token, owner, fingerprint, retainMs, result] };
     return row?.["kept"] === true;
   },
-  *takeBack({ scope, key }) {
-    yield { sql: takeBack, parameters: [scope, key] };
-  },
+  isTaken: (error) => chainOf(error).some((cause) => propertyOf(cause, "code") === uniqueViolation),
+  // Nothing was written yet.
+  *takeBack() {},
   *claim({ scope, key, owner, fingerprint, leaseMs, retainMs, maxAttempts }) {
     const parameters = [scope, key, owner, fingerprint, leaseMs, retainMs, maxAttempts];
     const [row] = yield { sql: claim, parameters };

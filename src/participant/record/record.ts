@@ -1,6 +1,6 @@
 // The row of one (scope, key), and what a database must be able to do with it. States and columns: migrations/0002-record.ts.
 //
-//   once         insert as succeeded ── effect ── keep the result            all in the caller's transaction
+//   once         enter the key ── effect ── keep the result                  all in the caller's transaction
 //   idempotent   claim ──> processing ──> succeeded | failed                 each a transaction of its own, guarded by the
 //                  ^            │ └─────> manual (attempts used up) ─ settle  fence, which grows with each claim, and by the
 //                  └── open <───┘  released, or failed with unknown outcome   owner, which is random in each
@@ -66,8 +66,9 @@ export type Settling =
 
 export interface RecordSql {
   /**
-   * Inserts the record as succeeded. Meets an open transaction with this key: waits for its end, or says `busy`, without
-   * harm to the transaction. Insert first, never select for update first: on InnoDB two newcomers would deadlock.
+   * Takes the key until the transaction's end: by a lock (PostgreSQL), or by the record itself, inserted as succeeded. Meets an
+   * open transaction with this key: waits for its end, or says `busy`, without harm to the transaction. Insert first, never
+   * select for update first: on InnoDB two newcomers would deadlock.
    */
   enter(entry: Entry, ifBusy: "wait" | "refuse"): Script<Entered>;
   /** Whether `enter` with "refuse" failed so because another transaction holds the key; where it can, it answers `busy`. */
@@ -75,7 +76,9 @@ export interface RecordSql {
   /** What is committed now, or was written by this transaction: begun after the insert that met it, and never an older snapshot. */
   read(at: RecordKey): Script<RecordRow | undefined>;
   /** Stores the result; false if the transaction that entered the record is over, so that an effect which ended it is found out. */
-  keep(at: RecordKey, owner: string, result: Uint8Array | null): Script<boolean>;
+  keep(entry: Entry, owner: string, result: Uint8Array | null): Script<boolean>;
+  /** Whether `keep` failed because another transaction's record is there by now: one that took the key by other means. */
+  isTaken(error: unknown): boolean;
   /** Deletes the record that this very transaction entered; another's never. */
   takeBack(at: RecordKey, owner: string): Script<void>;
 

@@ -88,6 +88,7 @@ export const recordsSqlite: RecordSql = {
       yield result === null ? { sql: lookUp, parameters: mine } : { sql: keepResult, parameters: [result, ...mine] },
     );
   },
+  isTaken: () => false,
   *takeBack({ scope, key }, owner) {
     yield { sql: takeBack, parameters: [scope, key, owner] };
   },
