@@ -128,6 +128,24 @@ describe("a turn", () => {
     expect(await timesOf(id)).toEqual([0]);
   });
 
+  test("fires many in two commits at once, and leaves none under way when one of them fails", async () => {
+    for (let n = 0; n < 1_001; n++) await put({ every: "10s" });
+    let [underWay, most] = [0, 0];
+    const fire: ScheduleStore["fire"] = async (moves) => {
+      most = Math.max(most, ++underWay);
+      const outcomes = await store.schedules.fire(moves);
+      if (moves.length === 1) for (let n = 0; n < 10; n++) await new Promise((settle) => setImmediate(settle));
+      underWay--;
+      if (moves.length > 1) throw new StoreOutcomeUnknownError("no answer", {});
+      return outcomes;
+    };
+    const scheduler = schedulerOn({ ...store.schedules, fire });
+    await expect(scheduler.turn()).rejects.toMatchObject({ code: "STORE_OUTCOME_UNKNOWN" });
+    expect([most, underWay]).toEqual([2, 0]);
+    await schedulerOn(store.schedules).turn();
+    expect(await store.reads.countByStatus(namespace)).toMatchObject({ ready: 1_001 });
+  });
+
   test("that loses most rows to another center comes back a little later", async () => {
     await put({ every: "10s" });
     await put({ every: "10s" });

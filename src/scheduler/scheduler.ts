@@ -56,9 +56,11 @@ interface Decided {
   readonly decision: Decision;
 }
 
-const dueBatch = 1_000;
+const dueBatch = 2_000;
 /** Executions in one commit; one schedule that catches up may bring more by itself. */
 const startBatch = 1_000;
+/** Commits under way at once, of rows that no two share: while one waits for the disk, the other has the processor. */
+const fireLanes = 2;
 /** After many at once, others come soon: they are gathered for this long. */
 const gatherMs = 5;
 const manyFires = 20;
@@ -272,10 +274,18 @@ export class Scheduler {
 
   // ── Firing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Returns how many were lost to others. */
+  /** Returns how many were lost to others. No batch is under way any more when it does, or when it rejects. */
   async #fireAll(moves: readonly ScheduleMove[]): Promise<number> {
-    let lostCount = 0;
-    for (const batch of inBatches(moves)) lostCount += await this.#fire(batch);
+    const batches = inBatches(moves);
+    let [next, lostCount] = [0, 0];
+    const lane = async (): Promise<void> => {
+      for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
+        const lost = await this.#fire(batch);
+        lostCount += lost;
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: fireLanes }, lane));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
     return lostCount;
   }
 
