@@ -1,19 +1,21 @@
 // What the suite `once` does: a business transaction of two statements whose answer is stored under a key, by an execution
 // record of makegood's, or by hand: a table with a unique key, a row inserted first, its answer put in at the end.
 import { DatabaseSync } from "node:sqlite";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { participant } from "../src/index.ts";
+import { mysql2 } from "../src/mysql.ts";
 import { nodePostgres } from "../src/postgres.ts";
 import { nodeSqlite } from "../src/sqlite.ts";
 import { expectEqual } from "./check.ts";
-import type { Place, RunCase } from "./contender.ts";
+import type { Contender, Place, RunCase } from "./contender.ts";
 import { keepInFlight, measureRate } from "./measure.ts";
-import { isPostgres } from "./store.ts";
+import { isMariadb, isPostgres } from "./store.ts";
 
 export type Way = "record" | "by hand";
 
 const connections = 32;
-const table = "CREATE TABLE bench_payment (id text PRIMARY KEY, state text NOT NULL)";
+const table = "CREATE TABLE bench_payment (id varchar(100) PRIMARY KEY, state varchar(20) NOT NULL)";
 const [insertPayment, settlePayment] = [
   "INSERT INTO bench_payment (id, state) VALUES ($1, 'begun')",
   "UPDATE bench_payment SET state = 'paid' WHERE id = $1",
@@ -32,7 +34,7 @@ const answerOf = (id: string) => ({
   })),
 });
 
-interface Books {
+export interface Books {
   /** One transaction; `id` is new. */
   pay(id: string): Promise<unknown>;
   countPaid(): Promise<number>;
@@ -40,21 +42,29 @@ interface Books {
 }
 
 const handTable = (json: string): string =>
-  `CREATE TABLE bench_key (scope text NOT NULL, name text NOT NULL, answer ${json}, PRIMARY KEY (scope, name))`;
+  `CREATE TABLE bench_key (scope varchar(100) NOT NULL, name varchar(100) NOT NULL, answer ${json}, PRIMARY KEY (scope, name))`;
 const takeKey = "INSERT INTO bench_key (scope, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const keepAnswer = "UPDATE bench_key SET answer = $3 WHERE scope = $1 AND name = $2";
 const scope = "pay";
 
-async function onPostgres(url: string, way: Way): Promise<Books> {
+/** The user's pool and what his transaction does, without a key. */
+export async function openPayments(url: string) {
   const pool = new pg.Pool({ connectionString: url, max: connections });
   await pool.query(table);
-  const countPaid = async () => Number((await pool.query<{ count: string }>(paidCount)).rows[0]?.count);
-  const close = () => pool.end();
-  const effect = async (tx: pg.PoolClient, id: string) => {
-    await tx.query(insertPayment, [id]);
-    await tx.query(settlePayment, [id]);
-    return answerOf(id);
+  return {
+    pool,
+    countPaid: async () => Number((await pool.query<{ count: string }>(paidCount)).rows[0]?.count),
+    close: () => pool.end(),
+    async effect(tx: pg.PoolClient, id: string) {
+      await tx.query(insertPayment, [id]);
+      await tx.query(settlePayment, [id]);
+      return answerOf(id);
+    },
   };
+}
+
+async function onPostgres(url: string, way: Way): Promise<Books> {
+  const { pool, effect, countPaid, close } = await openPayments(url);
   if (way === "record") {
     const adapter = nodePostgres(pool);
     const books = participant("books", adapter);
@@ -73,6 +83,51 @@ async function onPostgres(url: string, way: Way): Promise<Books> {
       expectEqual("new keys", (await tx.query(takeKey, [scope, id])).rowCount, 1);
       const answer = await effect(tx, id);
       await tx.query(keepAnswer, [scope, id, JSON.stringify(answer)]);
+      await tx.query("COMMIT");
+      tx.release();
+      return answer;
+    },
+    countPaid,
+    close,
+  };
+}
+
+async function onMariadb(url: string, way: Way): Promise<Books> {
+  const pool = mysql.createPool({ uri: url, connectionLimit: connections });
+  await pool.query(table);
+  const statement = (sql: string): string => sql.replaceAll(/\$\d/g, "?");
+  const [insert, settle] = [statement(insertPayment), statement(settlePayment)];
+  const countPaid = async () => {
+    const [rows] = await pool.query<mysql.RowDataPacket[]>(paidCount);
+    return Number(rows[0]?.["count"]);
+  };
+  const close = () => pool.end();
+  const effect = async (tx: mysql.PoolConnection, id: string) => {
+    await tx.query(insert, [id]);
+    await tx.query(settle, [id]);
+    return answerOf(id);
+  };
+  if (way === "record") {
+    const adapter = mysql2(pool);
+    const books = participant("books", adapter);
+    await books.migrate();
+    return {
+      pay: (id) => adapter.transaction((tx) => books.once(tx, { scope, key: id }, () => effect(tx, id))),
+      countPaid,
+      close,
+    };
+  }
+  await pool.query(handTable("longtext"));
+  const take = "INSERT IGNORE INTO bench_key (scope, name) VALUES (?, ?)";
+  const keep = "UPDATE bench_key SET answer = ? WHERE scope = ? AND name = ?";
+  return {
+    async pay(id) {
+      const tx = await pool.getConnection();
+      await tx.query("START TRANSACTION");
+      const [{ affectedRows }] = await tx.query<mysql.ResultSetHeader>(take, [scope, id]);
+      expectEqual("new keys", affectedRows, 1);
+      const answer = await effect(tx, id);
+      await tx.query(keep, [JSON.stringify(answer), scope, id]);
       await tx.query("COMMIT");
       tx.release();
       return answer;
@@ -117,23 +172,30 @@ async function onSqlite(path: string, way: Way): Promise<Books> {
   };
 }
 
-const open = ({ url }: Place, way: Way): Promise<Books> =>
-  isPostgres({ url, folder: "" }) ? onPostgres(url, way) : onSqlite(url, way);
+function open(place: Place, way: Way): Promise<Books> {
+  if (isMariadb(place)) return onMariadb(place.url, way);
+  return isPostgres(place) ? onPostgres(place.url, way) : onSqlite(place.url, way);
+}
 
-export const payOnce =
-  (way: Way, width: number): RunCase =>
-  async (place, { count, warmUp }, meter) => {
-    const books = await open(place, way);
+export const payOnce = (way: Way): Contender["cases"] => onceCases((place) => open(place, way));
+
+/** `once/1` and `once/32`. */
+export const onceCases = (openBooks: (place: Place) => Promise<Books>): Contender["cases"] =>
+  Object.fromEntries(widths.map((width) => [`once/${width}`, atOnce(openBooks, width)]));
+
+export const widths = [1, 32] as const;
+
+function atOnce(openBooks: (place: Place) => Promise<Books>, width: number): RunCase {
+  return async (place, { count, warmUp }, meter) => {
+    const books = await openBooks(place);
     try {
       await keepInFlight(width, warmUp, (n) => books.pay(`warm-up ${n}`));
-      const sample = await measureRate(
-        count,
-        () => keepInFlight(width, count, (n) => books.pay(`payment ${n}`)),
-        meter,
-      );
+      const work = (): Promise<void> => keepInFlight(width, count, (n) => books.pay(`payment ${n}`));
+      const sample = await measureRate(count, work, meter);
       expectEqual("payments", await books.countPaid(), warmUp + count);
       return sample;
     } finally {
       await books.close();
     }
   };
+}

@@ -1,6 +1,9 @@
 // A business transaction with an execution record, against one with a unique key and a stored answer by hand (`--floor`).
-import { payOnce } from "../once-work.ts";
+import type { RunCase } from "../contender.ts";
+import { payOnce, widths } from "../once-work.ts";
 import type { Case, Suite } from "./suite.ts";
+
+const ours = payOnce("record");
 
 const caseOf = (width: number): Case => ({
   id: String(width),
@@ -9,11 +12,11 @@ const caseOf = (width: number): Case => ({
   kind: "rate",
   count: width === 1 ? 3_000 : 8_000,
   warmUp: 500,
-  ours: payOnce("record", width),
+  ours: ours[`once/${width}`] as RunCase,
 });
 
 export const once: Suite = {
   name: "once",
   title: "a transaction of the user's own that takes effect once by its key",
-  cases: [caseOf(1), caseOf(32)],
+  cases: widths.map(caseOf),
 };

@@ -1,14 +1,16 @@
 // Three steps in the user's own table, in the engine's database: the effect and the record of each are one commit.
 import { DatabaseSync } from "node:sqlite";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { type AnyJob, job, participant } from "../../src/index.ts";
+import { mysql2 } from "../../src/mysql.ts";
 import { nodePostgres } from "../../src/postgres.ts";
 import { nodeSqlite } from "../../src/sqlite.ts";
 import { expectEqual } from "../check.ts";
 import type { Place, RunCase } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
-import { isPostgres, openApp, withWorkingApp } from "../store.ts";
-import { onPostgres, txWork } from "../tx-work.ts";
+import { isMariadb, isPostgres, openApp, withWorkingApp } from "../store.ts";
+import { onMariadb, onPostgres, txWork } from "../tx-work.ts";
 import type { Suite } from "./suite.ts";
 
 interface UserDatabase {
@@ -37,6 +39,28 @@ async function openPostgres(url: string): Promise<UserDatabase> {
   };
 }
 
+async function openMysql(url: string): Promise<UserDatabase> {
+  const pool = mysql.createPool({ uri: url, connectionLimit: txWork.connections });
+  await pool.query(txWork.table);
+  const shop = participant("shop", mysql2(pool));
+  await shop.migrate();
+  const statements = txWork.steps.map(onMariadb);
+  return {
+    payOrder: job("pay-order", {}, async (ctx) => {
+      for (const [at, statement] of statements.entries())
+        await ctx.tx(shop, ["step", at], {
+          run: async (tx) => void (await tx.query(statement, [ctx.executionId])),
+          irreversible: "never undone here",
+        });
+    }),
+    async countPaid() {
+      const [rows] = await pool.query<mysql.RowDataPacket[]>(txWork.paidCount);
+      return Number(rows[0]?.["count"]);
+    },
+    close: () => pool.end(),
+  };
+}
+
 async function openSqlite(path: string): Promise<UserDatabase> {
   const db = new DatabaseSync(path, { timeout: 50 });
   db.exec(txWork.table);
@@ -58,7 +82,7 @@ async function openSqlite(path: string): Promise<UserDatabase> {
 
 const atOnce: RunCase = async (place, { count, warmUp }, meter) => {
   await createStore(place);
-  const user = isPostgres(place) ? await openPostgres(place.url) : await openSqlite(place.url);
+  const user = await openUserDatabase(place);
   try {
     return await withWorkingApp(place, [user.payOrder], async (app) => {
       const one = async (): Promise<unknown> => (await app.start(user.payOrder, undefined)).result();
@@ -72,6 +96,11 @@ const atOnce: RunCase = async (place, { count, warmUp }, meter) => {
     await user.close();
   }
 };
+
+function openUserDatabase(place: Place): Promise<UserDatabase> {
+  if (isMariadb(place)) return openMysql(place.url);
+  return isPostgres(place) ? openPostgres(place.url) : openSqlite(place.url);
+}
 
 /** The engine's tables first: the participant finds out that it is in the engine's own database. */
 async function createStore(place: Place): Promise<void> {
