@@ -108,6 +108,7 @@ function ratiosTo(others: readonly Entrant[], result: SuiteResult, store: StoreK
 function ratioToFirst(result: SuiteResult, store: StoreKind, it: Case): Spread | null {
   const [first] = result.cases;
   if (result.suite.comparesWithFirst !== true || first === undefined || first === it) return null;
+  if (first.kind !== it.kind) return null;
   const [mine, base] = [ourFigures(result, store, it), ourFigures(result, store, first)];
   return mine === null || base === null ? null : ratioOf(mine, base);
 }

@@ -1,4 +1,5 @@
-// What a fire costs, and how late it comes. A center fires; nobody runs what it started, which is the work of suite `jobs`.
+// What a fire costs, and how late it comes. But where a case says that each is run, a center fires and nobody runs what it
+// started, which is the work of suite `jobs`.
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import type { ScheduleRow, ScheduleStore } from "../../src/core/schedule-store.ts";
@@ -6,11 +7,11 @@ import { every, job } from "../../src/index.ts";
 import { expectEqual } from "../check.ts";
 import type { Place, RunCase, Sample } from "../contender.ts";
 import { measureRate, quantile } from "../measure.ts";
+import { dayMs, type Fire, hourMs, type ScheduleBench, scheduleCases, steadySeconds } from "../schedule-work.ts";
 import { isPostgres, openApp, openStore } from "../store.ts";
 import type { Case, Suite } from "./suite.ts";
 
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
+const secondMs = 1_000;
 const namespace = "default";
 const fired = job("fired", {}, async () => {});
 const catchUp = { policy: "catch-up", maxCatchUp: 1_000 } as const;
@@ -35,29 +36,63 @@ async function fireAll(place: Place): Promise<void> {
   });
 }
 
-const spreadMs = 1_000;
-
-/** So many a second, evenly, each schedule once a second; the lag is from the planned time to the insert of its execution. */
-const steady: RunCase = async (place, { count, warmUp }, meter) => {
-  const perSecond = count / steadySeconds;
-  const warmUpMs = 1_000 * Math.ceil(warmUp / perSecond);
+/** 100,000 schedules, each due once in 10 s, evenly; the lag is from the planned time to the insert of its execution. */
+const sustained: RunCase = async (place, { count, warmUp }, meter) => {
+  const msPerFire = (secondMs * sustainedSeconds) / count;
+  const everyMs = sustainedSchedules * msPerFire;
   let startMs = 0;
-  await plant(place, perSecond, spreadMs, (now) => {
-    startMs = now + 2_000;
-    return [startMs, spreadMs / perSecond];
+  await plant(place, sustainedSchedules, everyMs, (now) => {
+    startMs = now + 10 * secondMs;
+    return [startMs, msPerFire];
   });
+  const [from, to] = [startMs + warmUp * msPerFire, startMs + (warmUp + count) * msPerFire];
   await withCenter(place, async (schedules) => {
     const until = async (at: number): Promise<void> => {
       while ((await schedules.now()) < at) await wait(20);
     };
-    await until(startMs + warmUpMs);
+    await until(from);
     await meter?.begin();
-    await until(startMs + warmUpMs + 1_000 * steadySeconds);
+    await until(to);
     await meter?.end();
+    const oldestDue = async (): Promise<number> =>
+      (await schedules.due({ namespace, names: [], limit: 1 })).schedules[0]?.nextAt ?? Number.POSITIVE_INFINITY;
+    while ((await oldestDue()) < to) await wait(20);
   });
-  return lagsOf(place, startMs + warmUpMs, startMs + warmUpMs + 1_000 * (steadySeconds - 1));
+  return lagsOf(place, from, to, count);
 };
-const steadySeconds = 10;
+const sustainedSeconds = 60;
+const sustainedSchedules = 100_000;
+
+// ── As all others do it ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `insert`: a fire counts when its execution is inserted, and nobody runs it. `run`: when its handler is entered. */
+const openBench =
+  (counted: "insert" | "run") =>
+  async (place: Place): Promise<ScheduleBench> => {
+    const entered = new Map<string, number>();
+    const note = job("fired", {}, async ({ executionId }) => void entered.set(executionId, Date.now()));
+    const app = await openApp(place, counted === "run" ? [note] : []);
+    return {
+      addIdle: (count) => plant(place, count, dayMs, (now) => [now + hourMs, 1]),
+      addDue: (count) => plant(place, count, dayMs, (now) => [now - hourMs, 1]),
+      addEachSecond: (count, firstAt) => plant(place, count, secondMs, () => [firstAt, secondMs / count]),
+      addAtMinute: (count, at) => plant(place, count, dayMs, () => [at, 0]),
+      start: () => app.run(),
+      countFires: async () => (counted === "run" ? entered.size : countFires(place)),
+      async fires() {
+        const all = await firesAt(place);
+        if (counted === "insert") return all;
+        return all.flatMap(({ id, plannedAt }) => {
+          const firedAt = entered.get(id);
+          return firedAt === undefined ? [] : [{ plannedAt, firedAt }];
+        });
+      },
+      close: () => app.stop({ graceMs: 0 }),
+    };
+  };
+
+const inserted = scheduleCases(openBench("insert"), ["addAtMinute"]);
+const run = scheduleCases(openBench("run"), ["addDue", "addEachSecond"]);
 
 // ── The store ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,11 +164,30 @@ async function countFires(place: Place): Promise<number> {
   return ready;
 }
 
-async function lagsOf(place: Place, fromMs: number, toMs: number): Promise<Sample> {
-  const sql = `SELECT created_at - scheduled_at AS lag FROM ${isPostgres(place) ? "makegood.execution" : "makegood_execution"} WHERE scheduled_at >= ${fromMs} AND scheduled_at < ${toMs}`;
-  const lags = (await rowsOf(place, sql)).map((row) => Number(row["lag"]));
+/** The times are whole ms and few, so the database counts how often each occurs. */
+async function lagsOf(place: Place, fromMs: number, toMs: number, expected: number): Promise<Sample> {
+  const rows = await rowsOf(
+    place,
+    `SELECT created_at - scheduled_at AS lag, count(*) AS count FROM ${executions(place)}
+      WHERE scheduled_at >= ${Math.floor(fromMs)} AND scheduled_at < ${Math.floor(toMs)} GROUP BY 1`,
+  );
+  const lags = rows.flatMap(({ lag, count }) => new Array<number>(Number(count)).fill(Number(lag)));
+  expectEqual("fires", lags.length, expected);
   return { kind: "latency", p50Ms: quantile(lags, 0.5), p99Ms: quantile(lags, 0.99), count: lags.length };
 }
+
+async function firesAt(place: Place): Promise<readonly (Fire & { readonly id: string })[]> {
+  const id = isPostgres(place) ? "id::text" : "lower(hex(id))";
+  const sql = `SELECT ${id} AS id, created_at, scheduled_at FROM ${executions(place)} WHERE scheduled_at IS NOT NULL`;
+  return (await rowsOf(place, sql)).map((row) => ({
+    id: inUuidForm(String(row["id"])),
+    plannedAt: Number(row["scheduled_at"]),
+    firedAt: Number(row["created_at"]),
+  }));
+}
+
+const executions = (place: Place): string => (isPostgres(place) ? "makegood.execution" : "makegood_execution");
+const inUuidForm = (id: string): string => id.replace(/^(.{8})-?(.{4})-?(.{4})-?(.{4})-?(.{12})$/, "$1-$2-$3-$4-$5");
 
 async function rowsOf(place: Place, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
   if (!isPostgres(place)) {
@@ -149,43 +203,55 @@ async function rowsOf(place: Place, sql: string): Promise<readonly Readonly<Reco
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function backlogCase(id: string, title: string, besideCount: number, isLong = false): Case {
-  const full = `fires that are due, beside ${title} that are not`;
-  return {
-    id,
-    title: full,
-    unit: "fires",
-    kind: "rate",
-    count: 20_000,
-    warmUp: 2_000,
-    isLong,
-    ours: backlog(besideCount),
-  };
+const fires = { unit: "fires", count: 20_000, warmUp: 2_000, peerCount: 4_000 } as const;
+
+function backlogCase(id: string, beside: string, besideCount: number, isLong = false): Case {
+  const title = `fires that are due, beside ${beside} schedules that are not`;
+  return { ...fires, id, title, kind: "rate", isLong, ours: backlog(besideCount) };
 }
 
-function steadyCase(perSecond: number, isLong = false): Case {
-  const title = `${perSecond.toLocaleString("en-US")} fires a second for ${steadySeconds} s: from the planned time to the insert`;
-  const count = perSecond * steadySeconds;
-  return {
-    id: `lag-${perSecond}`,
-    title,
-    unit: "fires",
-    kind: "latency",
-    count,
-    warmUp: perSecond * 2,
-    isLong,
-    ours: steady,
-  };
+function steadyCase(perSecond: number): Case {
+  const title = `${perSecond.toLocaleString("en-US")} fires a second for ${steadySeconds} s: from the planned time to the handler`;
+  const [count, warmUp] = [perSecond * steadySeconds, perSecond * 2];
+  const id = `lag-${perSecond}`;
+  return { id, title, unit: "fires", kind: "latency", count, warmUp, ours: run[`schedules/${id}`] as RunCase };
+}
+
+/** Peers whose schedules know no seconds take part in these alone. */
+function minuteCase(id: string, beside: string): Case {
+  const title = `1,000 schedules of one and the same minute${beside}: from that minute to the insert, or to the handler`;
+  const ours = inserted[`schedules/${id}`] as RunCase;
+  return { id, title, unit: "fires", kind: "latency", count: 1_000, warmUp: 0, isLong: true, ours };
 }
 
 export const schedules: Suite = {
   name: "schedules",
   title: "what a fire costs, and how late it comes",
+  comparesWithFirst: true,
   cases: [
-    backlogCase("beside-1e3", "1,000 schedules", 1_000),
-    backlogCase("beside-1e5", "100,000 schedules", 100_000),
-    backlogCase("beside-1e6", "1,000,000 schedules", 1_000_000, true),
+    backlogCase("beside-1e3", "1,000", 1_000),
+    backlogCase("beside-1e5", "100,000", 100_000),
+    backlogCase("beside-1e6", "1,000,000", 1_000_000, true),
+    {
+      ...fires,
+      id: "run-1e3",
+      title: "fires that are due, each run by the same process, beside 1,000 schedules that are not",
+      kind: "rate",
+      ours: run["schedules/run-1e3"] as RunCase,
+    },
+    steadyCase(100),
     steadyCase(1_000),
-    steadyCase(10_000, true),
+    {
+      id: "lag-10000",
+      title: `10,000 fires a second of 100,000 schedules for ${sustainedSeconds} s: from the planned time to the insert`,
+      unit: "fires",
+      kind: "latency",
+      count: 10_000 * sustainedSeconds,
+      warmUp: sustainedSchedules,
+      isLong: true,
+      ours: sustained,
+    },
+    minuteCase("minute-1e3", ""),
+    minuteCase("minute-1e5", ", beside 100,000 others"),
   ],
 };

@@ -7,7 +7,7 @@ export interface Suite {
   /** One line for `--help`. */
   readonly title: string;
   readonly cases: readonly Case[];
-  /** The cases are the same work under growing load: each is also reported as a share of the first. */
+  /** The cases are the same work under growing load: each of its kind is also reported as a share of the first. */
   readonly comparesWithFirst?: boolean;
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { suites } from "../../bench/suites.ts";
 import { root } from "../package/doc-tables.ts";
+import { describeWithMariadb, describeWithPostgres } from "../services/describe.ts";
 
 const bench = (...args: readonly string[]) =>
   spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...args], {
@@ -48,4 +49,41 @@ describe("the benchmark", () => {
     const page = readFileSync(`${root}/docs/performance.md`, "utf8");
     for (const { name } of suites) for (const text of [stdout, page]) expect(text).toContain(name);
   });
+});
+
+/** What a sample checks of its own results is checked here too: a wrong one ends in an exit code. */
+function expectAll(caseIds: readonly string[], ...args: readonly string[]): void {
+  const { stdout, stderr, status } = bench(...args, "--runs", "1", "--json");
+  expect(status, stderr).toBe(0);
+  const results = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const found = results.flatMap(({ suite, ours }) => Object.keys(ours).map((id) => `${suite}/${id}`));
+  expect(found).toEqual(caseIds);
+}
+
+describeWithMariadb("the benchmark on MariaDB", (database) => {
+  it("does transactions of the user's own, once by key, and as moves of a state machine", () => {
+    const all = ["tx/64", "once/1", "once/32", "machine/bare", "machine/move"];
+    expectAll(all, "tx", "once", "machine", "--count", "20", "--store", database.url);
+  });
+
+  it("knows a key by hand to compare with", () => {
+    const args = ["once", "--floor", "--contender", "by hand", "--store", database.url, "--count", "20", "--runs", "1"];
+    const { stdout, stderr, status } = bench(...args);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain("unique key by hand");
+  });
+});
+
+const cases = ["beside-1e3", "run-1e3"] as const;
+const fires = ["schedules", ...cases.flatMap((id) => ["--case", id]), "--count", "600"];
+const fireCases = cases.map((id) => `schedules/${id}`);
+
+describe("the benchmark of schedules on SQLite", () => {
+  it("counts every fire", () => expectAll(fireCases, ...fires, "--store", "sqlite"));
+});
+describeWithPostgres("the benchmark of schedules on PostgreSQL", (database) => {
+  it("counts every fire", () => expectAll(fireCases, ...fires, "--store", database.url));
 });
