@@ -4,8 +4,8 @@ import type { Contender } from "./contender.ts";
 import { concurrency } from "./store.ts";
 import { suites } from "./suites.ts";
 
-/** The first two copy rows by SQL of their own; all four speak to PostgreSQL and SQLite only. */
-const missingOnMariadb: readonly string[] = ["scale", "schedules", "outbox", "lock"];
+/** They copy rows by SQL of their own. */
+const missingOnMariadb: readonly string[] = ["scale", "schedules"];
 
 export const contenders: readonly Contender[] = (["postgres", "mariadb", "sqlite"] as const).map((needs) => ({
   name: "makegood",

@@ -1,14 +1,16 @@
 // Locks by name: taken and released, nobody in the way. What is protected does nothing, so that only the lock is measured.
 import { DatabaseSync } from "node:sqlite";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import type { HeldLock, LockOutcome } from "../../src/index.ts";
 import { participant } from "../../src/index.ts";
+import { mysql2 } from "../../src/mysql.ts";
 import { nodePostgres } from "../../src/postgres.ts";
 import { nodeSqlite } from "../../src/sqlite.ts";
 import { expectEqual } from "../check.ts";
 import type { Place, RunCase } from "../contender.ts";
 import { keepInFlight, measureLatency, measureRate } from "../measure.ts";
-import { isPostgres } from "../store.ts";
+import { isMariadb, isPostgres } from "../store.ts";
 import type { Suite } from "./suite.ts";
 
 export const lockWidth = 32;
@@ -59,9 +61,19 @@ export function resultOf(outcome: LockOutcome<number>): number {
 }
 
 async function openOurs(place: Place): Promise<LockBench> {
-  const { orders, close } = isPostgres(place) ? openPostgres(place.url) : openSqlite(place.url);
+  const { orders, close } = openDatabase(place);
   await orders.migrate();
   return { locked: async (name) => resultOf(await orders.lock(name, {}, fenceOf)), close };
+}
+
+function openDatabase(place: Place) {
+  if (isMariadb(place)) return openMysql(place.url);
+  return isPostgres(place) ? openPostgres(place.url) : openSqlite(place.url);
+}
+
+function openMysql(url: string) {
+  const pool = mysql.createPool({ uri: url, connectionLimit: lockWidth });
+  return { orders: participant("orders", mysql2(pool)), close: () => pool.end() };
 }
 
 function openPostgres(url: string) {

@@ -1,15 +1,17 @@
 // Business transactions that each publish one message, and a job that consumes it in a transaction of the user's.
 import { DatabaseSync } from "node:sqlite";
+import mysql from "mysql2/promise";
 import pg from "pg";
 import { type AnyJob, job, onMessage, participant, type Topic, topic } from "../../src/index.ts";
+import { mysql2 } from "../../src/mysql.ts";
 import { nodePostgres } from "../../src/postgres.ts";
 import { nodeSqlite } from "../../src/sqlite.ts";
 import { expectEqual } from "../check.ts";
-import type { RunCase } from "../contender.ts";
+import type { Place, RunCase } from "../contender.ts";
 import { keepInFlight, measureRate } from "../measure.ts";
 import { outboxWork } from "../outbox-work.ts";
-import { isPostgres, openStore, withWorkingApp } from "../store.ts";
-import { onPostgres } from "../tx-work.ts";
+import { isMariadb, isPostgres, openStore, withWorkingApp } from "../store.ts";
+import { onMariadb, onPostgres } from "../tx-work.ts";
 import type { Suite } from "./suite.ts";
 
 const placed: Topic<number> = topic<number>("order.placed");
@@ -51,6 +53,35 @@ async function openPostgres(url: string): Promise<UserDatabase> {
   };
 }
 
+async function openMysql(url: string): Promise<UserDatabase> {
+  const pool = mysql.createPool({ uri: url, connectionLimit: outboxWork.connections });
+  for (const table of outboxWork.tables) await pool.query(table);
+  const adapter = mysql2(pool);
+  const shop = participant("shop", adapter);
+  const [place, award] = [onMariadb(outboxWork.place), onMariadb(outboxWork.award)];
+  return {
+    shop,
+    place: (n) =>
+      adapter.transaction(async (tx) => {
+        await tx.query(place, [n]);
+        await shop.publish(tx, placed, n);
+      }),
+    awardJob: (awarded) =>
+      job<number>("award", { on: [onMessage(placed)] }, async (ctx, n) => {
+        await ctx.tx(shop, "award", {
+          run: async (tx) => void (await tx.query(award, [n])),
+          irreversible: "never undone here",
+        });
+        awarded();
+      }),
+    async counts() {
+      const [rows] = await pool.query<mysql.RowDataPacket[]>(outboxWork.awardedCount);
+      return countsOf(rows[0]);
+    },
+    close: () => pool.end(),
+  };
+}
+
 async function openSqlite(path: string): Promise<UserDatabase> {
   const db = new DatabaseSync(path, { timeout: 50 });
   for (const table of outboxWork.tables) db.exec(table);
@@ -81,12 +112,17 @@ const countsOf = (row: Readonly<Record<string, unknown>> | undefined): readonly 
   Number(row?.["distinct_count"]),
 ];
 
+function openUserDatabase(place: Place): Promise<UserDatabase> {
+  if (isMariadb(place)) return openMysql(place.url);
+  return isPostgres(place) ? openPostgres(place.url) : openSqlite(place.url);
+}
+
 /** Publishers and consumer in one process. The clock stops at the commit of the last effect. */
 const endToEnd: RunCase = async (place, { count, warmUp }, meter) => {
   const store = await openStore(place);
   await store.open();
   await store.close();
-  const user = isPostgres(place) ? await openPostgres(place.url) : await openSqlite(place.url);
+  const user = await openUserDatabase(place);
   await user.shop.migrate();
   let left = 0;
   let settle = (): void => undefined;
