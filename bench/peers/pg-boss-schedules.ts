@@ -11,19 +11,22 @@ type Setting = Pick<ConstructorOptions, "cronMonitorIntervalSeconds" | "cronWork
 
 const queueName = "bench";
 
-const contender = (name: string, settings: string, setting: Setting): Contender => ({
+const contender = (name: string, settings: string, setting: Setting, except: readonly string[] = []): Contender => ({
   name,
   needs: "postgres",
   settings,
   versions: () => versionsOf("pg-boss", "pg"),
-  cases: scheduleCases((place) => open(place, setting), ["addAtMinute"]),
+  cases: scheduleCases((place) => open(place, setting), ["addAtMinute"], except),
 });
 
 export const contenders: readonly Contender[] = [
-  contender("pg-boss schedules", "cronMonitorIntervalSeconds 1, cronWorkerIntervalSeconds 1: the shortest", {
-    cronMonitorIntervalSeconds: 1,
-    cronWorkerIntervalSeconds: 1,
-  }),
+  // Beside 100,000 schedules its passes follow each other so closely that hardly anything else happens in the process.
+  contender(
+    "pg-boss schedules",
+    "cronMonitorIntervalSeconds 1, cronWorkerIntervalSeconds 1: the shortest",
+    { cronMonitorIntervalSeconds: 1, cronWorkerIntervalSeconds: 1 },
+    ["minute-1e5"],
+  ),
   contender("pg-boss schedules, defaults", "a pass every 30 s, its queue looked at every 5 s", {}),
 ];
 
@@ -31,8 +34,10 @@ async function open({ url }: Place, setting: Setting): Promise<ScheduleBench> {
   // Schedules are made by one that fires none.
   const maker = new PgBoss({ connectionString: url, schedule: false });
   const boss = new PgBoss({ connectionString: url, ...setting });
-  // A pass over 100,000 schedules holds the event loop until connections time out. It goes on after that, and what it fires counts.
-  for (const one of [maker, boss]) one.on("error", () => undefined);
+  for (const one of [maker, boss])
+    one.on("error", (error) => {
+      throw error;
+    });
   await maker.start();
   await maker.createQueue(queueName);
   const pool = new Pool({ connectionString: url, max: 1 });
