@@ -128,6 +128,27 @@ describe("a turn", () => {
     expect(await timesOf(id)).toEqual([0]);
   });
 
+  test("fires 2,000 after one look, by two commits", async () => {
+    for (let n = 0; n < 2_000; n++) await put({ every: "10s" });
+    const calls: string[] = [];
+    const { due, fire } = store.schedules;
+    const counting: ScheduleStore = {
+      ...store.schedules,
+      due: (request) => {
+        calls.push("due");
+        return due(request);
+      },
+      fire: (moves) => {
+        calls.push(`fire ${moves.length}`);
+        return fire(moves);
+      },
+    };
+    const scheduler = schedulerOn(counting);
+    await scheduler.turn();
+    expect(calls).toEqual(["due", "fire 1000", "fire 1000"]);
+    expect(scheduler.counts.firedCount).toBe(2_000);
+  });
+
   test("fires many in two commits at once, and leaves none under way when one of them fails", async () => {
     for (let n = 0; n < 1_001; n++) await put({ every: "10s" });
     let [underWay, most] = [0, 0];
