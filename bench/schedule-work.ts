@@ -82,7 +82,12 @@ function backlog(besideCount: number): Measure {
     };
     const sample = await measureRate(count, work, meter);
     expectEqual("fires", await bench.countFires(), warmUp + count);
-    return { ...sample, count: warmUp + count - firedBefore };
+    const measuredCount = warmUp + count - firedBefore;
+    if (measuredCount < count / 2)
+      throw new WrongResultError(
+        `Expected ${count} fires to measure, found ${measuredCount} left; give a larger --count.`,
+      );
+    return { ...sample, count: measuredCount };
   };
 }
 

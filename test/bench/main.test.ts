@@ -87,7 +87,7 @@ describeWithMariadb("the benchmark on MariaDB", (database) => {
 });
 
 const cases = ["beside-1e3", "run-1e3"] as const;
-const fires = ["schedules", ...cases.flatMap((id) => ["--case", id]), "--count", "600"];
+const fires = ["schedules", ...cases.flatMap((id) => ["--case", id]), "--count", "4000"];
 const fireCases = cases.map((id) => `schedules/${id}`);
 
 describe("the benchmark of schedules on SQLite", () => {
