@@ -36,6 +36,8 @@ async function ask(point: CheckPoint, body: Body, options?: JobOptions<Order, Or
 }
 
 const keyed = ({ key }: { readonly key: string }): string => key;
+/** An undo that does something. */
+const putBack = (): string => "put back";
 const undone = { run: keyed, compensate: keyed } as const;
 const never = { run: keyed, irreversible: "it is read" } as const;
 
@@ -90,7 +92,7 @@ describe("executed before?", () => {
 
 describe("idempotent?", () => {
   it.each<readonly [string, Body, string]>([
-    ["a transaction in a database", (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: () => {} }), "derived"],
+    ["a transaction in a database", (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: putBack }), "derived"],
     ["a call that hands its key on", (ctx) => ctx.step("one", undone), "derived"],
     [
       "a call that sends its headers",
@@ -131,7 +133,7 @@ describe("idempotent?", () => {
     ],
     [
       "a warning: undone without a key",
-      (ctx) => ctx.step("one", { run: keyed, compensate: () => {} }),
+      (ctx) => ctx.step("one", { run: keyed, compensate: putBack }),
       "warning",
       "UNDO_WITHOUT_KEY",
     ],
@@ -180,26 +182,29 @@ describe("idempotent?", () => {
 });
 
 describe("legal transitions?", () => {
-  const move = (_tx: unknown, _row: unknown): void => {};
-  const order = { move };
-  it("is derived where a state machine or a version moves the row, or there is no transaction", async () => {
-    const moving: Body = (ctx) => ctx.tx(db, "one", { run: (tx) => order.move(tx, { id: 1 }), compensate: () => {} });
-    expect(await ask("transitions", moving)).toMatchObject({ status: "derived", severity: "ok" });
-    expect(await ask("transitions", (ctx) => ctx.step("one", undone))).toMatchObject({ status: "derived", codes: [] });
+  it("is unknown where a machine seems to move the row, and shows the hint", async () => {
+    const order = { move: (_tx: unknown, _row: unknown): void => {} };
+    const moving: Body = (ctx) => ctx.tx(db, "one", { run: (tx) => order.move(tx, { id: 1 }), compensate: putBack });
+    expect(await ask("transitions", moving)).toEqual({
+      status: "unknown",
+      severity: "warning",
+      codes: ["TRANSITIONS_UNKNOWN"],
+      evidence: 'a hint: "one" may move its row by a state machine or a version',
+    });
   });
   it("is unknown where a statement sets the state, and where nothing is seen", async () => {
     const byHand: Body = (ctx) =>
       ctx.tx(db, "one", {
         run: (tx) => void tx.prepare("UPDATE orders SET state = 'paid'").run(),
-        compensate: () => {},
+        compensate: putBack,
       });
     expect(await ask("transitions", byHand)).toMatchObject({ status: "unknown", codes: ["STATE_SET_BY_HAND"] });
     const insert = (): void => {};
-    const hidden: Body = (ctx) => ctx.tx(db, "one", { run: insert, compensate: () => {} });
+    const hidden: Body = (ctx) => ctx.tx(db, "one", { run: insert, compensate: putBack });
     expect(await ask("transitions", hidden)).toMatchObject({ status: "unknown", codes: ["TRANSITIONS_UNKNOWN"] });
   });
   it("is declared by the author's word", async () => {
-    const hidden: Body = (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: () => {} });
+    const hidden: Body = (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: putBack });
     const options = { key: keyOf, checklist: { transitions: "it only inserts" } };
     expect(await ask("transitions", hidden, options)).toMatchObject({
       status: "declared",
@@ -212,7 +217,7 @@ describe("legal transitions?", () => {
 describe("compensated?", () => {
   it("is derived of a saga that undoes before its pivot and cannot fail behind it", async () => {
     const body: Body = async (ctx, { lines }) => {
-      await ctx.tx(db, "create", { run: () => {}, compensate: () => {} });
+      await ctx.tx(db, "create", { run: () => {}, compensate: putBack });
       for (const line of lines) await ctx.step(["take", line.code], undone);
       await ctx.tcc("freeze", { try: keyed, confirm: keyed, cancel: keyed });
       await ctx.pivot();
@@ -256,7 +261,20 @@ describe("compensated?", () => {
       "an irreversible step in a loop",
       async (ctx, { lines }) => {
         for (const line of lines) await ctx.step(["text", line.code], never);
-        await ctx.tx(db, "create", { run: () => {}, compensate: () => {} });
+        await ctx.tx(db, "create", { run: () => {}, compensate: putBack });
+      },
+      "IRREVERSIBLE_TOO_EARLY",
+    ],
+    [
+      "an irreversible step before a child that can fail",
+      async (ctx) => {
+        await ctx.step("text", never);
+        await (
+          await ctx.start(
+            job("child", {}, async () => {}),
+            undefined,
+          )
+        ).result();
       },
       "IRREVERSIBLE_TOO_EARLY",
     ],
@@ -346,7 +364,10 @@ describe("timeout?", () => {
     expect(await ask("timeout", limited, options)).toMatchObject({ severity: "ok" });
   });
   it("is a warning for waits without an end, unless the job has one", async () => {
-    const body: Body = (ctx) => ctx.waitFor(signal("paid"));
+    const body: Body = async (ctx) => {
+      await ctx.step("one", undone);
+      await ctx.waitFor(signal("paid"));
+    };
     expect(await ask("timeout", body)).toMatchObject({ severity: "warning", codes: ["WAITS_FOR_EVER"] });
     expect(await ask("timeout", body, { key: keyOf, timeout: "2d" })).toMatchObject({ severity: "ok", codes: [] });
   });
@@ -360,18 +381,153 @@ describe("concurrency?", () => {
       severity: "ok",
     });
   });
-  it("is derived where each step locks or versions its row", async () => {
+  it("is unknown where a step seems to lock or version its row, and shows the hint", async () => {
     const shop = { updateVersioned: (_tx: unknown): void => {} };
-    const body: Body = (ctx) => ctx.tx(db, "one", { run: (tx) => shop.updateVersioned(tx), compensate: () => {} });
-    expect(await ask("concurrency", body)).toMatchObject({ status: "derived", severity: "ok" });
+    const body: Body = (ctx) => ctx.tx(db, "one", { run: (tx) => shop.updateVersioned(tx), compensate: putBack });
+    expect(await ask("concurrency", body)).toMatchObject({
+      status: "unknown",
+      severity: "warning",
+      codes: ["CONCURRENCY_UNKNOWN"],
+      evidence: expect.stringContaining('a hint: "one" may lock or version its row'),
+    });
   });
   it("is declared where a repeat does no harm", async () => {
     const body: Body = (ctx) => ctx.step("one", { ...undone, effect: "natural" });
     expect(await ask("concurrency", body)).toMatchObject({ status: "declared", severity: "ok" });
   });
   it("is unknown where nothing keeps executions of different keys apart", async () => {
-    const body: Body = (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: () => {} });
+    const body: Body = (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: putBack });
     expect(await ask("concurrency", body)).toMatchObject({ status: "unknown", codes: ["CONCURRENCY_UNKNOWN"] });
+  });
+});
+
+// For each point jobs that are bad at it, and bear the names of what is good.
+describe("a good name alone makes nothing good:", () => {
+  const never = { irreversible: "it is read" } as const;
+  const send = (..._: readonly unknown[]): string => "sent";
+  const order = { id: "A-17", key: "A-17", headers: (): object => ({ "Idempotency-Key": "none" }) };
+  const idempotencyKey = "always the same";
+  const named: readonly (readonly [CheckPoint, string, Body, JobOptions<Order, Order>?])[] = [
+    [
+      "executed before",
+      "a key function of a good name that gives a fresh one",
+      (ctx) => ctx.step("one", undone),
+      {
+        key: function stableBusinessKey() {
+          return crypto.randomUUID();
+        },
+      },
+    ],
+    [
+      "executed before",
+      "a key that says nothing of the input",
+      (ctx) => ctx.step("one", undone),
+      { key: () => "order id" },
+    ],
+    ["idempotent", "headers of another", (ctx) => ctx.step("one", { ...never, run: () => send(order.headers()) })],
+    [
+      "idempotent",
+      "a key of another",
+      (ctx) => ctx.step("one", { ...never, run: ({ signal }) => send(order.key, signal) }),
+    ],
+    ["idempotent", "a constant", (ctx) => ctx.step("one", { ...never, run: () => send({ idempotencyKey }) })],
+    [
+      "idempotent",
+      "a key that is taken and not used",
+      (ctx) => ctx.step("one", { ...never, run: ({ key: _ }) => send() }),
+    ],
+    [
+      "idempotent",
+      "a key that is only logged",
+      (ctx) =>
+        ctx.step("one", {
+          ...never,
+          run: ({ key }) => {
+            console.log("key", key);
+            return send();
+          },
+        }),
+    ],
+    [
+      "idempotent",
+      "a key in a comment or a text",
+      (ctx) => ctx.step("one", { ...never, run: (_step) => send("key: _step.key") /* _step.key */ }),
+    ],
+    [
+      "idempotent",
+      "a transaction that calls somebody",
+      (ctx) => ctx.tx(db, "one", { run: () => void fetch("http://127.0.0.1:9/key"), compensate: putBack }),
+    ],
+    [
+      "transitions",
+      "somebody's `move`",
+      (ctx) => {
+        const robot = { move: send };
+        return ctx.tx(db, "one", { run: (tx) => robot.move(tx), compensate: putBack });
+      },
+    ],
+    [
+      "transitions",
+      "a comment about a machine",
+      (ctx) => ctx.tx(db, "one", { run: () => send() /* not yet: order.move(tx, …) */, compensate: putBack }),
+    ],
+    ["transitions", "a call that is no transaction, and sets a state", (ctx) => ctx.step("move legally", undone)],
+    ["compensated", "an empty compensation", (ctx) => ctx.tx(db, "one", { run: () => send(), compensate: () => {} })],
+    [
+      "compensated",
+      "an empty cancel",
+      (ctx) => ctx.tcc("one", { try: keyed, confirm: keyed, cancel: async () => undefined }),
+    ],
+    [
+      "compensated",
+      "a step that is called after its undoing",
+      async (ctx) => {
+        await ctx.step("take stock", { run: keyed });
+        await ctx.step("compensate stock", undone);
+      },
+    ],
+    ["traceable", "attributes that are none", (ctx) => ctx.step("one", undone), { attributes: () => ({}) }],
+    [
+      "traceable",
+      "attributes that say nothing of the order",
+      (ctx) => ctx.step("one", undone),
+      { attributes: () => ({ order: "an order" }) },
+    ],
+    [
+      "traceable",
+      "a key that is another each time",
+      (ctx) => ctx.step("one", undone),
+      { key: () => `order ${crypto.randomUUID()}` },
+    ],
+    [
+      "timeout",
+      "a body that makes a timeout of its own",
+      (ctx) =>
+        ctx.step("with timeout", {
+          ...undone,
+          run: ({ key }) => send(key, AbortSignal.timeout(1_000)),
+        }),
+      { key: keyOf, attemptTimeout: 0, timeout: "1h" },
+    ],
+    [
+      "concurrency",
+      "somebody's `once`",
+      (ctx) => {
+        const emitter = { once: send };
+        return ctx.tx(db, "one", { run: () => emitter.once("lock"), compensate: putBack });
+      },
+    ],
+    [
+      "concurrency",
+      "a lock in a comment",
+      (ctx) => ctx.tx(db, "one", { run: () => send() /* shop.lock(…) FOR UPDATE */, compensate: putBack }),
+    ],
+  ];
+  const cases = named.map(([point, what, body, options]) => ({ point, what, body, options }));
+  it.each(cases)("$point: $what", async ({ point, body, options }) => {
+    const { status, severity } = await ask(point, body, options);
+    expect({ status, severity }).not.toMatchObject({ severity: "ok" });
+    if (severity === "warning") expect(status).toBe("unknown");
   });
 });
 
@@ -475,11 +631,11 @@ describe("the level", () => {
       "eventual",
       async (ctx) => {
         await ctx.step("one", undone);
-        await ctx.tx(db, "two", { run: () => {}, compensate: () => {} });
+        await ctx.tx(db, "two", { run: () => {}, compensate: putBack });
       },
       { key: keyOf },
     ],
-    ["strict", (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: () => {} }), { key: keyOf }],
+    ["strict", (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: putBack }), { key: keyOf }],
     ["strict", (ctx) => ctx.tcc("one", { try: keyed, confirm: keyed, cancel: keyed }), { key: keyOf }],
     ["unknown", (ctx) => ctx.step("one", { ...undone, run: () => {} }), { key: keyOf }],
     ["unknown", () => {}, { key: keyOf }],
@@ -495,6 +651,9 @@ describe("the level", () => {
     const { level: report } = await check(make((ctx) => ctx.step("one", undone), { key: keyOf, checklist: { level } }));
     expect(report.findings.map(({ code }) => code)).toEqual(codes);
     expect(report.declared).toBe(level);
+  });
+  it("of a job without steps is the one of its declared effect", async () => {
+    expect((await check(make(() => {}, { key: keyOf, effect: "natural" }))).level.found).toBe("natural");
   });
   it("is a warning where one is declared and none is known", async () => {
     const { level } = await check(make((ctx) => helper(ctx), { key: keyOf, checklist: { level: "strict" } }));
@@ -522,6 +681,22 @@ describe("a report", () => {
       input: () => undefined,
     });
     expect((await check(sweep)).points.map(({ severity }) => severity)).toEqual(Array(7).fill("ok"));
+  });
+});
+
+describe("a module that is loaded again", () => {
+  const load = (): AnyJob => {
+    const bootId = crypto.randomUUID();
+    return job<Order>("place-order", { key: ({ id }) => `${id} ${bootId}` }, (ctx) =>
+      ctx.step(["one", bootId], undone),
+    );
+  };
+  it("shows keys and names that are made once in each process", async () => {
+    const one = load();
+    expect(pointOf(await check(one), "executed before")).toMatchObject({ severity: "ok" });
+    const report = await check(one, { again: [load()] });
+    for (const point of ["executed before", "idempotent"] as const)
+      expect(pointOf(report, point)).toMatchObject({ severity: "error", findings: [{ code: "KEY_UNSTABLE" }] });
   });
 });
 

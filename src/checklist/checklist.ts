@@ -6,6 +6,7 @@ import { validateNamespace } from "../core/keys.ts";
 import { checkOptions } from "../core/options.ts";
 import { validateInput } from "../core/schema.ts";
 import type { Store } from "../core/store.ts";
+import { effectVerbs } from "./dry-context.ts";
 import { explore } from "./explore.ts";
 import { levelOf } from "./level.ts";
 import { compensated } from "./points/compensated.ts";
@@ -26,6 +27,11 @@ export interface ChecklistOptions {
   readonly store?: Store;
   /** Of those executions. Default `default`. */
   readonly namespace?: string;
+  /**
+   * The same jobs, of modules that were loaded a second time, such as in another process or by `import("./jobs.ts?again")`. Keys
+   * and names of steps must be the same of both: what a module makes once when it is loaded is not seen otherwise.
+   */
+  readonly again?: readonly AnyJob[];
 }
 
 const answers: Readonly<Record<CheckPoint, (seen: Seen) => Answer>> = {
@@ -55,8 +61,10 @@ const pages: Readonly<Record<CheckPoint, string>> = {
  * @throws OPTION_INVALID, and INPUT_INVALID for a sample that its job's schema refuses.
  */
 export async function checklist(jobs: readonly AnyJob[], options: ChecklistOptions = {}): Promise<ChecklistReport> {
-  checkOptions(options, ["samples", "store", "namespace"], "checklist");
-  const samples = options.samples ?? {};
+  checkOptions(options, ["samples", "store", "namespace", "again"], "checklist");
+  const { samples = {}, again } = options;
+  if (again !== undefined && !Array.isArray(again))
+    throw new OptionError("again", `again: expected a list of jobs, found ${describeValue(again)}`);
   const strange = Object.keys(samples).find((name) => !jobs.some((job) => job.name === name));
   if (strange !== undefined)
     throw new OptionError("samples", `samples: expected names of the jobs, found ${describeValue(strange)}`);
@@ -68,18 +76,21 @@ export async function checklist(jobs: readonly AnyJob[], options: ChecklistOptio
 async function checkJob(job: AnyJob, samples: readonly unknown[], options: ChecklistOptions): Promise<JobReport> {
   const namespace = validateNamespace(options.namespace ?? "default");
   const recorded = options.store === undefined ? null : await readRecorded(options.store.reads, namespace, job);
-  const explored = await explore(job, await parse(job, samples));
+  const twin = options.again?.find(({ name, version }) => name === job.name && version === job.version);
+  const explored = await explore(job, await parse(job, samples), twin);
   const names = new Set(explored.steps.map(({ name }) => name));
   const unreached = recorded?.steps.filter((step) => !names.has(step)) ?? [];
-  const isEmpty = explored.steps.length === 0 && job.options.effect === undefined;
+  const { effect } = job.options;
+  const hasEffects = explored.steps.some(({ verb }) => effectVerbs.includes(verb));
+  const outside = hasEffects ? [] : ["no step of it changes anything, and what it does outside of steps is not seen"];
   const gaps = [
     ...explored.gaps,
     ...(unreached.length > 0 ? [`recorded executions have other steps: ${unreached.join(", ")}`] : []),
-    ...(isEmpty ? ["what it does, it does outside of steps"] : []),
   ];
-  const seen: Seen = { ...explored, gaps, job, settings: resolveJobSettings(job), recorded };
+  const seen: Seen = { ...explored, gaps: [...gaps, ...outside], job, settings: resolveJobSettings(job), recorded };
   const points = checkPoints.map((point) => report(point, seen));
-  const level = levelOf(seen);
+  // What is outside of steps has the effect that the job declares.
+  const level = levelOf(effect === undefined ? seen : { ...seen, gaps });
   return {
     job: job.name,
     version: job.version,

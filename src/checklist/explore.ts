@@ -10,12 +10,14 @@ import { createStub, DryRunStop, pathOf } from "./stub.ts";
 /** The key of a start, made twice. */
 export type KeySeen =
   | { readonly kind: "none" }
-  | { readonly kind: "made"; readonly texts: readonly string[] }
+  | { readonly kind: "made"; readonly texts: readonly string[]; readonly isOfInput: boolean }
   | { readonly kind: "unstable"; readonly one: string; readonly other: string }
   | { readonly kind: "failed"; readonly why: string };
 
 export interface Exploration {
   readonly key: KeySeen;
+  /** What executions can be found by beside it: whether there are attributes, and of the input. */
+  readonly attributes: "none" | "constant" | "of the input";
   /** Each run's calls in their order. */
   readonly runs: readonly (readonly DryStep[])[];
   /** Every call that was reached, each place in the code once. */
@@ -38,15 +40,18 @@ const patienceMs = 1_000;
 /** Another day of the week, month, year and hour. */
 const shiftMs = (400 * 24 + 5) * 3_600_000 + 1_234;
 
-/** `samples`: inputs as the handler gets them; without any, one that nobody knows. */
-export async function explore(job: AnyJob, samples: readonly unknown[]): Promise<Exploration> {
+/**
+ * `samples`: inputs as the handler gets them; without any, one that nobody knows. `twin`: the same job, of a module that was
+ * loaded once more; what it calls differently is other in each process.
+ */
+export async function explore(job: AnyJob, samples: readonly unknown[], twin: AnyJob = job): Promise<Exploration> {
   const inputs: readonly Input[] = samples.length === 0 ? [unknownInput] : samples.map((sample) => () => sample);
   const ended: Ended[] = [];
   const bases: Ended[] = [];
   const unstable: (readonly [string, string])[] = [];
   for (const input of inputs) {
     const base = await atAnotherTime(0, 0.25, () => dryRun(job, input, new Set()));
-    const later = await atAnotherTime(shiftMs, 0.75, () => dryRun(job, input, new Set()));
+    const later = await atAnotherTime(shiftMs, 0.75, () => dryRun(twin, input, new Set()));
     unstable.push(...differences(base.run.steps, later.run.steps));
     bases.push(base);
     ended.push(base);
@@ -57,7 +62,8 @@ export async function explore(job: AnyJob, samples: readonly unknown[]): Promise
   }
   const steps = placesOf(ended.flatMap(({ run }) => run.steps));
   return {
-    key: await readKey(job, inputs),
+    key: await readKey(job, twin, inputs),
+    attributes: readAttributes(job),
     runs: ended.map(({ run }) => run.steps),
     steps,
     unstable,
@@ -112,23 +118,48 @@ function gapsOf(job: AnyJob, steps: readonly DryStep[], bases: readonly Ended[])
   return [`${reached} of ${callCount} calls in its source were reached; ${because}. A sample input may lead there`];
 }
 
-async function readKey(job: AnyJob, inputs: readonly Input[]): Promise<KeySeen> {
+async function readKey(job: AnyJob, twin: AnyJob, inputs: readonly Input[]): Promise<KeySeen> {
   const make = job.options.key;
-  if (make === undefined) return { kind: "none" };
+  const makeAgain = twin.options.key;
+  if (make === undefined || makeAgain === undefined) return { kind: "none" };
   const texts: string[] = [];
   for (const input of inputs) {
     const world = { nulls: new Set<string>(), read: () => undefined };
-    const once = async (): Promise<string> => textOfKey(make(input(world)));
     try {
-      const one = await atAnotherTime(0, 0.25, once);
-      const other = await atAnotherTime(shiftMs, 0.75, once);
+      const one = await atAnotherTime(0, 0.25, async () => textOfKey(make(input(world))));
+      const other = await atAnotherTime(shiftMs, 0.75, async () => textOfKey(makeAgain(input(world))));
       if (one !== other) return { kind: "unstable", one, other };
       texts.push(one);
     } catch (error) {
       return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
     }
   }
-  return { kind: "made", texts };
+  return { kind: "made", texts, isOfInput: readsInput(make) };
+}
+
+/** Whether a function asks anything of the input, or is the input. */
+function readsInput(make: (input: never) => unknown): boolean {
+  let hasRead = false;
+  const read = (): void => {
+    hasRead = true;
+  };
+  const input = createStub("input", { nulls: new Set(), read });
+  let made: unknown;
+  try {
+    made = make(input as never);
+  } catch {
+    // It did something to the input that an unknown one does not bear.
+    return true;
+  }
+  return hasRead || made === input || String(made).includes("‹input");
+}
+
+function readAttributes({ options }: AnyJob): Exploration["attributes"] {
+  const make = options.attributes;
+  if (make === undefined) return "none";
+  if (readsInput(make as (input: never) => unknown)) return "of the input";
+  const made: unknown = make(undefined as never);
+  return typeof made === "object" && made !== null && Object.keys(made).length > 0 ? "constant" : "none";
 }
 
 function textOfKey(key: unknown): string {

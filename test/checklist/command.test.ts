@@ -33,7 +33,7 @@ describe("makegood checklist", () => {
     const { code, out, error } = await run(good);
     expect({ code, error }).toEqual({ code: 0, error: "" });
     expect(out).toMatch(/^pay, version 1: :pivot · paid\n {2}✓ executed before\? derived {2}its key is ‹input\.id›/);
-    expect(out).toMatch(/✓ transitions\? {5}derived {2}by a state machine or a version: "paid"/);
+    expect(out).toMatch(/✓ transitions\? {5}declared moved by the machine order, .*; a hint: "paid" may move its row/);
     expect(out).toMatch(/✓ level {12}strict: everything is one transaction/);
     expect(out).toMatch(/\n1 jobs: 0 errors, 0 warnings\n$/);
   });
@@ -66,6 +66,21 @@ describe("makegood checklist", () => {
     const { out } = await run("--store", file, bad);
     expect(out).toMatch(/2 executions of it in the store/);
     expect((await run("--store", file, "--namespace", "other", bad)).out).toMatch(/0 executions of it in the store/);
+  });
+
+  it("loads the modules twice, and so finds keys that are others in each process", async () => {
+    const made = "export const a = { name: 'a', version: 1, options: { key: () => key }, handler() {} };";
+    const { code, out } = await run(fileOf("boot.mjs", `const key = crypto.randomUUID(); ${made}`));
+    expect(code).toBe(1);
+    expect(out).toMatch(/error KEY_UNSTABLE: the key of one input is/);
+  });
+
+  it("says so where a module cannot be loaded twice", async () => {
+    const once = "if (globalThis.isLoaded) throw new Error('there is one already'); globalThis.isLoaded = true;";
+    const made = "export const a = { name: 'a', version: 1, options: {}, handler() {} };";
+    const { code, error } = await run(fileOf("once.mjs", `${once} ${made}`));
+    expect(code).toBe(0);
+    expect(error).toMatch(/cannot be loaded twice: .*once\.mjs: there is one already/);
   });
 
   const fileOf = (name: string, text: string): string => {

@@ -10,10 +10,15 @@ const order = stateMachine(shop, "order", {
   states: { created: { on: { pay: "paid" } }, paid: { final: true } },
 });
 
-const pay = job<{ readonly id: string }>("pay", { key: ({ id }) => id }, async (ctx, { id }) => {
-  await ctx.pivot();
-  await ctx.tx(shop, "paid", { run: (tx) => order.move(tx, { id, state: "created" }, "pay") });
-});
+const byMachine = "moved by the machine order, which locks the row";
+const pay = job<{ readonly id: string }>(
+  "pay",
+  { key: ({ id }) => id, checklist: { transitions: byMachine, concurrency: byMachine } },
+  async (ctx, { id }) => {
+    await ctx.pivot();
+    await ctx.tx(shop, "paid", { run: (tx) => order.move(tx, { id, state: "created" }, "pay") });
+  },
+);
 
 export const app = makegood({ store: sqlite("never-opened.db") });
 app.register(pay);

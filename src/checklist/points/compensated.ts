@@ -2,7 +2,7 @@
 // order of its steps.
 import { type DryStep, effectVerbs } from "../dry-context.ts";
 import type { Finding } from "../report.ts";
-import { type Answer, effectOf, effectsOf, found, listed, quoted, type Seen } from "./seen.ts";
+import { type Answer, effectOf, effectsOf, found, listed, quoted, type Seen, undoes } from "./seen.ts";
 
 export function compensated(seen: Seen): Answer {
   const steps = effectsOf(seen);
@@ -31,13 +31,13 @@ export function compensated(seen: Seen): Answer {
   return { status: "derived", evidence, findings, needsAll: true };
 }
 
-const hasUndo = ({ verb, how }: DryStep): boolean =>
-  verb === "tcc" || verb === "tcc-tx" || typeof how.compensate === "function";
+/** A function that does nothing undoes nothing. */
+const hasUndo = ({ how }: DryStep): boolean => undoes(how.compensate ?? how.cancel);
 const irreversibleOf = ({ how }: DryStep): string | undefined =>
   how.irreversible ?? (how.effect === "irreversible" ? "declared" : undefined);
 
 /** What turns an execution back when it fails for good. `attempt` answers instead. */
-const canFail = ({ verb }: DryStep): boolean => effectVerbs.includes(verb) && verb !== "attempt";
+const canFail = ({ verb }: DryStep): boolean => (effectVerbs.includes(verb) && verb !== "attempt") || verb === "child";
 
 interface Fault {
   readonly step: DryStep;
@@ -82,13 +82,14 @@ function faultsBefore(seen: Seen, step: DryStep, later: DryStep | undefined): re
   if (irreversibleOf(step) === undefined) {
     // A parked execution waits for a person; only cancel and timeout turn it back.
     const severity = seen.settings.onFailure === "park" || isNatural ? "warning" : "error";
+    const lack = step.how.compensate === undefined && step.how.cancel === undefined ? "no" : "an empty";
     const when = later === undefined ? "it, a cancel or a timeout" : `step ${quoted(later)}`;
     return [
       found(
         "NO_COMPENSATION",
         severity,
         step,
-        `step ${quoted(step)} has no compensation: when ${when} turns the execution back, what it did stays`,
+        `step ${quoted(step)} has ${lack} compensation: when ${when} turns the execution back, what it did stays`,
         'Give it `compensate`, or say why there is none: `irreversible: "why"`; such a step belongs behind the pivot.',
       ),
     ];

@@ -7,9 +7,10 @@ export function executedBefore(seen: Seen): Answer {
   const { key, job, settings } = seen;
   switch (key.kind) {
     case "made":
+      if (!key.isOfInput) return ofEveryInput(key.texts);
       return {
         status: "derived",
-        evidence: [`its key is ${[...new Set(key.texts)].join(" or ")}, the same under two clocks`],
+        evidence: [`its key is ${listTexts(key.texts)}, the same under two clocks`],
         findings: [],
         needsAll,
       };
@@ -73,3 +74,12 @@ export function executedBefore(seen: Seen): Answer {
     needsAll,
   };
 }
+
+function ofEveryInput(texts: readonly string[]): Answer {
+  const message = `its key is ${listTexts(texts)}, whatever the input: of all starts that are alike only in that, one is carried out`;
+  const whatToDo = "Make the key of what tells one input from another; or say why one execution is enough for all.";
+  const findings = [found("KEY_WITHOUT_INPUT", "warning", null, message, whatToDo)];
+  return { status: "unknown", evidence: [], findings, needsAll };
+}
+
+const listTexts = (texts: readonly string[]): string => [...new Set(texts)].join(" or ");

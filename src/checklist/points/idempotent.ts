@@ -12,6 +12,7 @@ import {
   maxAttemptsOf,
   quoted,
   type Seen,
+  seemsToCallOut,
   usesKey,
 } from "./seen.ts";
 
@@ -23,16 +24,17 @@ export function idempotent(seen: Seen): Answer {
   const findings = [
     ...seen.unstable.map(unstableName),
     ...twice(seen),
+    ...local.filter((step) => bodiesOf(step).some(seemsToCallOut)).map(callInside),
     ...remote.flatMap((step) => faultsOf(seen, step)),
   ];
   const declared = remote.filter((step) => isDeclared(seen, step));
   const keyed = remote.filter((step) => !isDeclared(seen, step) && bodiesOf(step).some((body) => usesKey(body)));
   const evidence = [
     ...(local.length > 0 ? [`in one commit with the record of it: ${listed(local)}`] : []),
-    ...(keyed.length > 0 ? [`handing on the step's key: ${listed(keyed)}`] : []),
+    ...(keyed.length > 0 ? [`making use of the step's key: ${listed(keyed)}`] : []),
     ...(declared.length > 0 ? [`declared: ${listed(declared)}`] : []),
   ];
-  const status = findings.some(({ code }) => code === "KEY_USE_UNKNOWN")
+  const status = findings.some(({ code }) => code === "KEY_USE_UNKNOWN" || code === "CALL_IN_TRANSACTION")
     ? "unknown"
     : declared.length === steps.length
       ? "declared"
@@ -132,6 +134,16 @@ function faultsOfUndo(seen: Seen, step: DryStep): readonly Finding[] {
       "Hand on `key`, and `actionKey` to say what is undone: `compensate: ({ key, actionKey }) => …`.",
     ),
   ];
+}
+
+function callInside(step: DryStep): Finding {
+  return found(
+    "CALL_IN_TRANSACTION",
+    "warning",
+    step,
+    `the transaction of step ${quoted(step)} seems to call somebody else, who is called again when it is rolled back and repeated`,
+    "Make the call a step of its own: `ctx.step`, with its key.",
+  );
 }
 
 function unstableName([one, other]: readonly [string, string]): Finding {

@@ -6,7 +6,7 @@ import { type DryStep, effectVerbs } from "../dry-context.ts";
 import type { Exploration } from "../explore.ts";
 import type { Recorded } from "../recorded.ts";
 import type { CheckStatus, Finding, FindingCode } from "../report.ts";
-import { mentions, textOf } from "../source.ts";
+import { isEmpty, textOf, usesMember } from "../source.ts";
 
 export interface Seen extends Exploration {
   readonly job: AnyJob;
@@ -52,20 +52,24 @@ export const maxAttemptsOf = (seen: Seen, { how, text }: DryStep): number =>
 export const bodiesOf = ({ how }: DryStep): readonly unknown[] =>
   [how.run, how.try, how.confirm].filter((body) => typeof body === "function");
 
-const ofKey = /\bkey\b|\bactionKey\b|\bheaders\b|idempot/i;
+const ofKey = ["key", "actionKey", "headers"];
 
-/** Whether a function hands on a key. False only where it certainly does not: it takes no argument that has one. */
-export function usesKey(body: unknown): boolean | undefined {
-  if (typeof body !== "function") return undefined;
-  if (mentions(body, ofKey) === true) return true;
-  // `(...args)` and `arguments` take what they are given, and a bound function hides what it takes.
-  return body.length === 0 && mentions(body, /\.\.\.|\barguments\b/) === false ? false : undefined;
-}
+/** Whether a function makes use of its step's key. False only where it certainly does not. */
+export const usesKey = (body: unknown): boolean | undefined => (isFunction(body) ? usesMember(body, ofKey) : undefined);
 
-const byVersionOrState = /\.\s*(?:move|tryMove|updateVersioned)\s*\(/;
-const byLock = /\.\s*(?:move|tryMove|updateVersioned|lock|once)\s*\(|FOR UPDATE/i;
+/** Whether it undoes anything. */
+export const undoes = (body: unknown): boolean => isFunction(body) && !isEmpty(body);
+
+const isFunction = (body: unknown): body is (...args: never[]) => unknown => typeof body === "function";
+
+// Guesses by names, which anything may bear. They are shown, and turn no answer to the better.
+
+const byRule = /\.\s*(?:move|tryMove|updateVersioned)\s*\(/;
+const byLock = /\.\s*(?:move|tryMove|updateVersioned|lock)\s*\(|FOR UPDATE/i;
 const setsState = /\bSET\b[^;]*?\b(?:state|status)\b\s*=|\bset\s*\(\s*\{[^}]*\b(?:state|status)\b\s*:/i;
+const callsOut = /\bfetch\s*\(|\baxios\b|\bhttps?\s*\.\s*(?:request|get)\s*\(/;
 
-export const movesByRule = (body: unknown): boolean => byVersionOrState.test(textOf(body) ?? "");
-export const guardsRow = (body: unknown): boolean => byLock.test(textOf(body) ?? "");
-export const setsStateByHand = (body: unknown): boolean => setsState.test(textOf(body) ?? "") && !movesByRule(body);
+export const seemsToMove = (body: unknown): boolean => byRule.test(textOf(body) ?? "");
+export const seemsToGuard = (body: unknown): boolean => byLock.test(textOf(body) ?? "");
+export const setsStateByHand = (body: unknown): boolean => setsState.test(textOf(body) ?? "") && !seemsToMove(body);
+export const seemsToCallOut = (body: unknown): boolean => callsOut.test(textOf(body) ?? "");

@@ -38,5 +38,7 @@ export function timeout(seen: Seen): Answer {
       : `attempts end after ${formatMs(attemptTimeoutMs)}${job.options.attemptTimeout === undefined ? ", the default" : ""}`,
     timeoutMs === null ? "the whole has no timeout" : `the whole ends after ${formatMs(timeoutMs)}`,
   ];
-  return { status: isDeclared ? "declared" : "derived", evidence, findings, needsAll: true };
+  // If the whole has an end, and each attempt, then so has what was not seen.
+  const needsAll = timeoutMs === null || attemptTimeoutMs === 0;
+  return { status: isDeclared ? "declared" : "derived", evidence, findings, needsAll };
 }

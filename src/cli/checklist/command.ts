@@ -11,8 +11,8 @@ export const checklistCommand: Command = {
   help: `Usage: makegood checklist [--json] [--store URL [--namespace NAME]] MODULE…
 
 Asks of each job: executed before? idempotent? legal transitions? compensated? traceable? timeout?
-concurrency? and says what is declared, derived from what was seen, or unknown. Imports the modules, and
-runs the functions of the jobs on a context that does nothing: no step of theirs is called.
+concurrency? and says what is declared, derived from what was seen, or unknown. Imports the modules, twice,
+and runs the functions of the jobs on a context that does nothing: no step of theirs is called.
 
   MODULE            a file that exports jobs, lists of jobs, or an app with registered jobs. It must not
                     begin to work when it is imported: call app.run() elsewhere. Its export
@@ -36,8 +36,12 @@ Exit code: 0 if nothing is wrong, or only warnings; 1 for findings of severity e
       );
     if (values.namespace !== undefined && values.store === undefined)
       throw new UsageError("--namespace: expected --store beside it, found none.");
-    const { jobs, samples } = await loadJobs(positionals);
-    const options = { samples, ...(values.namespace === undefined ? {} : { namespace: values.namespace }) };
+    const { jobs, samples, again, onceOnly } = await loadJobs(positionals);
+    for (const why of onceOnly)
+      terminal.printError(
+        `checklist: what it makes once in each process is not seen: it cannot be loaded twice: ${why}`,
+      );
+    const options = { samples, again, ...(values.namespace === undefined ? {} : { namespace: values.namespace }) };
     const check = asUsage((more: ChecklistOptions) => checklist(jobs, { ...options, ...more }));
     const report =
       values.store === undefined ? await check({}) : await withStore(values.store, (store) => check({ store }));

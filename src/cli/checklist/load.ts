@@ -8,6 +8,10 @@ import { UsageError } from "../usage-error.ts";
 export interface Loaded {
   readonly jobs: readonly AnyJob[];
   readonly samples: Readonly<Record<string, readonly unknown[]>>;
+  /** The same jobs, of the modules loaded a second time, as another process would: what is made once in each shows. */
+  readonly again: readonly AnyJob[];
+  /** Modules that bear no second loading, and why. */
+  readonly onceOnly: readonly string[];
 }
 
 /** The export that holds inputs for the dry run, by the name of the job. */
@@ -17,6 +21,8 @@ const samplesExport = "checklistSamples";
 export async function loadJobs(modules: readonly string[]): Promise<Loaded> {
   const jobs = new Map<string, AnyJob>();
   const samples: Record<string, readonly unknown[]> = {};
+  const again: AnyJob[] = [];
+  const onceOnly: string[] = [];
   for (const name of modules) {
     const exported = await load(name);
     const found = Object.values(exported).flatMap(jobsIn);
@@ -26,15 +32,23 @@ export async function loadJobs(modules: readonly string[]): Promise<Loaded> {
       );
     for (const job of found) jobs.set(`${job.name} ${job.version}`, job);
     Object.assign(samples, readSamples(exported[samplesExport], name));
+    try {
+      again.push(...Object.values(await importModule(`${pathToFileURL(resolve(name)).href}?again`)).flatMap(jobsIn));
+    } catch (error) {
+      onceOnly.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
-  return { jobs: [...jobs.values()], samples };
+  return { jobs: [...jobs.values()], samples, again, onceOnly };
 }
 
-async function load(name: string): Promise<Readonly<Record<string, unknown>>> {
+type Exports = Readonly<Record<string, unknown>>;
+const importModule = async (href: string): Promise<Exports> => (await import(href)) as Exports;
+
+async function load(name: string): Promise<Exports> {
   const path = resolve(name);
   if (!existsSync(path)) throw new UsageError(`checklist: expected a module that is there, found no file ${path}.`);
   try {
-    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+    return await importModule(pathToFileURL(path).href);
   } catch (error) {
     const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new UsageError(`checklist: expected a module that can be imported, found that ${name} cannot: ${why}`, {
