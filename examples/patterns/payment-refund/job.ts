@@ -34,7 +34,7 @@ export const refundPayment = (shop: Shop, bank: Bank, lease?: Duration) => {
       irreversible: "a refund is not called off",
     });
     await ctx.pivot();
-    const receipt = await ctx.step("refund", { run: () => refund(orderId), timeout: "2m" });
+    const receipt = await ctx.step("refund", { run: () => refund(orderId), effect: "recorded", timeout: "2m" });
     await ctx.tx(shop, "end", { run: (tx) => order.move(tx, { id: orderId, state: "refunding" }, "refunded") });
     return receipt;
   });

@@ -2,6 +2,7 @@
 // action, or a barrier in its transaction, so it may be repeated; an undo whose action never came undoes nothing.
 import { job, RefusedError } from "makegood";
 import * as z from "zod";
+import { orderMachine } from "../order-machine.ts";
 import type { Shop } from "../shop.ts";
 
 const Order = z.object({ id: z.string(), customer: z.string(), code: z.string(), cents: z.int().positive() });
@@ -13,16 +14,17 @@ export interface Warehouse {
   giveBack(code: string, takenKey: string): Promise<unknown>;
 }
 
-export const placeOrder = (shop: Shop, warehouse: Warehouse, bank: Shop) =>
-  job("saga-transaction", { input: Order, key: (order) => order.id }, async (ctx, { id, customer, code, cents }) => {
+export const placeOrder = (shop: Shop, warehouse: Warehouse, bank: Shop) => {
+  const machine = orderMachine(shop);
+  return job("saga-transaction", { input: Order, key: (it) => it.id }, async (ctx, { id, customer, code, cents }) => {
     await ctx.tx(shop, "order", {
       run: (tx) =>
         tx
           .insertInto("orders")
-          .values({ id, state: "wait-pay", customer, code, units: 1, cents, version: 1 })
+          .values({ id, state: machine.initial, customer, code, units: 1, cents, version: 1 })
           .execute()
           .then(() => undefined),
-      compensate: (tx) => tx.updateTable("orders").set({ state: "canceled" }).where("id", "=", id).execute(),
+      compensate: (tx) => machine.move(tx, { id }, "cancel", { by: ctx.job }),
     });
     await ctx.step("stock", {
       run: ({ key }) => warehouse.take(code, key),
@@ -48,13 +50,6 @@ export const placeOrder = (shop: Shop, warehouse: Warehouse, bank: Shop) =>
     });
     // The decision. What is behind it goes forward only.
     await ctx.pivot();
-    await ctx.tx(shop, "paid", {
-      run: (tx) =>
-        tx
-          .updateTable("orders")
-          .set({ state: "paid.wait-pick" })
-          .where("id", "=", id)
-          .execute()
-          .then(() => undefined),
-    });
+    await ctx.tx(shop, "paid", { run: (tx) => machine.move(tx, { id }, "pay", { by: ctx.job }) });
   });
+};

@@ -22,6 +22,11 @@ export const sendOnce = (shop: Shop, mailer: Mailer, lease: Duration = "30s") =>
 export const sendNotification = (shop: Shop, mailer: Mailer, lease?: Duration) => {
   const send = sendOnce(shop, mailer, lease);
   return job("send-notification", { input: Notice, key: (notice) => notice.id }, (ctx, notice) =>
-    ctx.step("send", { run: () => send(notice), timeout: "2m", irreversible: "a mail cannot be called back" }),
+    ctx.step("send", {
+      run: () => send(notice),
+      effect: "recorded",
+      timeout: "2m",
+      irreversible: "a mail cannot be called back",
+    }),
   );
 };

@@ -27,6 +27,11 @@ export const sendOnce = (on: IdempotentOptions<Sms>["on"], gateway: Gateway, set
 export const sendSms = (on: IdempotentOptions<Sms>["on"], gateway: Gateway, settings?: Settings) => {
   const send = sendOnce(on, gateway, settings);
   return job("send-sms", { input: Sms, key: (sms) => sms.id }, (ctx, sms) =>
-    ctx.step("send", { run: () => send(sms), timeout: "2m", irreversible: "a message cannot be called back" }),
+    ctx.step("send", {
+      run: () => send(sms),
+      effect: "recorded",
+      timeout: "2m",
+      irreversible: "a message cannot be called back",
+    }),
   );
 };

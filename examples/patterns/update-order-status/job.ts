@@ -38,6 +38,7 @@ export const withdraw = (shop: Shop) =>
             .where("name", "=", account)
             .executeTakeFirst()
             .then((row) => row ?? null),
+        effect: "natural",
         irreversible: "reads only",
       });
       if (seen === null || seen.cents < cents) throw new RefusedError(`${account} has too little money`);
