@@ -5,7 +5,7 @@ import { describeWithOwnRedis } from "../../../test/services/describe.ts";
 import { Provider } from "../provider.ts";
 import { crashEverywhere } from "../testing/crash.ts";
 import { grave } from "../testing/gate.ts";
-import { describeEmbedded } from "../testing/worlds.ts";
+import { describeWorlds } from "../testing/worlds.ts";
 import { type Gateway, sendOnce, sendSms } from "./job.ts";
 import * as naive from "./naive.ts";
 
@@ -78,16 +78,21 @@ describeWithOwnRedis("send-sms", (server) => {
     expect(await sendOnce(redisMarkers(redis), gatewayOf(provider), { lease: "1s" })(smsOf("s-5"))).toBe("receipt 1");
   });
 
-  describeEmbedded("as a job", (world) => {
+  describeWorlds("as a job", (world) => {
     it("killed at any point, started twice and asked again, one message is sent", async () => {
       const provider = new Provider();
       const job = sendSms(redisMarkers(redis), gatewayOf(provider), { lease: "1s" });
-      await crashEverywhere(world, {
+      // The databases share one Redis.
+      const smsIn = (id: string) => smsOf(`${world.kind} ${id}`);
+      const deaths = await crashEverywhere(world, {
         jobs: [job],
-        act: (app, id) => Promise.all([1, 2].map(async () => (await app.start(job, smsOf(id))).result())),
-        check: (id) =>
-          expect([...provider.effects.values()].filter((what) => what === `sms ${id}`)).toEqual([`sms ${id}`]),
+        act: (app, id) => Promise.all([1, 2].map(async () => (await app.start(job, smsIn(id))).result())),
+        check: (id) => {
+          const what = `sms ${smsIn(id).id}`;
+          expect([...provider.effects.values()].filter((it) => it === what)).toEqual([what]);
+        },
       });
+      expect(deaths).toBeGreaterThan(1);
     });
   });
 });

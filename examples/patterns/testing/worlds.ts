@@ -30,11 +30,6 @@ export function describeWorlds(name: string, suite: Suite, { hasMessages = false
   describeWithMariadb(`${name} on MariaDB`, (database) => on(() => open({ kind: "mariadb", url: database.url })));
 }
 
-/** As `describeWorlds`, on SQLite alone: for what no database of a shop decides. */
-export function describeEmbedded(name: string, suite: Suite): void {
-  describe(name, () => suiteOn(openSqlite, suite, false));
-}
-
 type Suite = (world: World) => void;
 
 function suiteOn(open: () => Promise<Opened>, suite: Suite, hasMessages: boolean): void {
