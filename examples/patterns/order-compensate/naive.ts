@@ -4,14 +4,17 @@ import type { Pause } from "../testing/gate.ts";
 
 const windowMs = 600_000;
 
-/** Gives what it found. */
-export async function scan(db: ShopDb, now: number, afterStock?: Pause): Promise<readonly string[]> {
-  const rows = await db
+export const find = (db: ShopDb, now: number) =>
+  db
     .selectFrom("orders")
     .select(["id", "code"])
     .where("state", "=", "failed")
     .where("failed_at", ">", now - windowMs)
     .execute();
+
+/** Gives what it found. */
+export async function scan(db: ShopDb, now: number, afterStock?: Pause): Promise<readonly string[]> {
+  const rows = await find(db, now);
   for (const { id, code } of rows) {
     const units = (await unitsOf(db, code)) ?? 0;
     await db

@@ -1,9 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { App } from "makegood";
 import { expect, it } from "vitest";
 import { insertOrder, insertStock, stateOf, unitsOf } from "../shop.ts";
 import { crashEverywhere, until } from "../testing/crash.ts";
 import { gate, grave } from "../testing/gate.ts";
-import { describeWorlds } from "../testing/worlds.ts";
+import { jumpingClock } from "../testing/jumping-clock.ts";
+import { describeWorlds, newApp } from "../testing/worlds.ts";
 import { orderCompensate } from "./job.ts";
 import * as naive from "./naive.ts";
 
@@ -55,6 +57,43 @@ describeWorlds("order-compensate", (world) => {
     expect(await (await app.start(scan, undefined)).result()).toMatchObject({ rows: 1, started: 1 });
     await until(async () => (await stateOf(world.db, "A-1")) === "canceled");
     expect(await standing("A-1")).toEqual(["canceled", 100]);
+  });
+
+  it("its schedule fires every five minutes, and after eleven without a scheduler finds what failed in them", async () => {
+    const { scan, fix } = orderCompensate(world.shop, world.db);
+    const clock = jumpingClock(world);
+    const id = `${world.kind} A-1`;
+    const scans = async (app: App) =>
+      (await app.list({ job: scan.name })).toReversed().filter(({ status }) => status === "completed");
+    /** A process lives until so many scans have been completed, all fired by the schedule. */
+    const live = async (count: number): Promise<readonly number[]> => {
+      const app = newApp(world, clock.newStore());
+      app.register(scan, fix);
+      await app.run();
+      await until(async () => (await scans(app)).length >= count);
+      await until(async () => (await app.list({ job: fix.name })).every(({ endedAt }) => endedAt !== null));
+      const times = (await scans(app)).map(({ scheduledAt }) => scheduledAt ?? Number.NaN);
+      await app.stop({ graceMs: 0 });
+      return times;
+    };
+    try {
+      const untilDue = 5 * minute - (Date.now() % (5 * minute)) + 1_000;
+      expect(await live(0)).toEqual([]);
+      await clock.jump(untilDue);
+      const [first = Number.NaN] = await live(1);
+      // Nobody is there to fire. The order fails a moment after the last scan, and eleven minutes pass.
+      await insertFailed(id, clock.now());
+      await clock.jump(untilDue + 11 * minute);
+      expect(await naive.find(world.db, clock.now())).toEqual([]);
+      // One fire for the two that were missed.
+      expect(await live(2)).toEqual([first, first + 10 * minute]);
+      expect(await standing(id)).toEqual(["canceled", 100]);
+      await clock.jump(untilDue + 15 * minute);
+      expect(await live(3)).toEqual([first, first + 10 * minute, first + 15 * minute]);
+      expect(await standing(id)).toEqual(["canceled", 100]);
+    } finally {
+      await clock.close();
+    }
   });
 
   it("five scans at once and one after them give back once", async () => {
