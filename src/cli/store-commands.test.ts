@@ -483,10 +483,11 @@ describe("start and executions", () => {
     expect(await listed("executions", "list", "--job", "other")).toEqual([]);
     const lines = await listed("executions", "log", byHand);
     expect(lines.map(({ text }) => text)).toEqual(
-      ["started makegood.dispatch version 1", expect.any(String), "ended: failed"].toSpliced(
-        1,
-        lines.length === 2 ? 1 : 0,
-      ),
+      [
+        expect.stringMatching(/^started makegood.dispatch version 1 by \w+ /),
+        expect.any(String),
+        "ended: failed",
+      ].toSpliced(1, lines.length === 2 ? 1 : 0),
     );
     expect((await run("executions", "log", byHand)).out.join("\n")).toContain("ended: failed");
     expect((await listed("executions", "log", byHand, "--search", "ENDED")).map(({ text }) => text)).toEqual([

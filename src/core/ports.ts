@@ -40,3 +40,9 @@ export interface Actor {
   readonly kind: "user" | "token" | "worker" | "system";
   readonly id: string;
 }
+
+/** Of `kind:id`, as the stores keep who started an execution. */
+export function actorOf(name: string): Actor {
+  const colon = name.indexOf(":");
+  return { kind: name.slice(0, colon) as Actor["kind"], id: name.slice(colon + 1) };
+}

@@ -386,6 +386,7 @@ export interface ReadStore {
     >
   >;
   input(id: ExecutionId): Promise<Uint8Array | null>;
+  startedBy(id: ExecutionId): Promise<Actor | null>;
   history(id: ExecutionId): Promise<{
     readonly journal: readonly (JournalRow & { readonly token: number })[];
     readonly attempts: readonly AttemptRow[];

@@ -3,6 +3,7 @@ import { ExecutionUnknownError, parseStoredError, type StoredError } from "../co
 import { type ShownState, type Status, shownState } from "../core/execution.ts";
 import { isUuid } from "../core/ids.ts";
 import type { AttemptRow, JournalRow } from "../core/journal.ts";
+import type { Actor } from "../core/ports.ts";
 import { redacted, redactValue } from "../core/redact.ts";
 import type { ExecutionRow, IncidentRow, ReadStore } from "../core/store.ts";
 import type { Session } from "./session.ts";
@@ -16,6 +17,8 @@ export type ShownIncident = Omit<IncidentRow, "error"> & { readonly error: Store
 
 export interface History {
   readonly execution: ShownRow;
+  /** Who started it: a caller, a schedule, or the execution of which it is a child. */
+  readonly startedBy: Actor | null;
   readonly input: unknown;
   readonly journal: readonly (Omit<JournalRow, "body"> & {
     readonly token: number;
@@ -64,9 +67,9 @@ export class Reader {
     await this.#session.open();
     const row = await this.find(id);
     if (row === null) throw new ExecutionUnknownError(id);
-    const { journal, attempts, signals, audit, incidents } = await this.#session.insist(() =>
-      this.#session.env.store.reads.history(id),
-    );
+    const { reads } = this.#session.env.store;
+    const startedBy = await this.#session.insist(() => reads.startedBy(id));
+    const { journal, attempts, signals, audit, incidents } = await this.#session.insist(() => reads.history(id));
     const definition = this.#session.env.registry.find(row.job, row.version);
     const { formats } = this.#session.env;
     const input =
@@ -80,6 +83,7 @@ export class Reader {
     const shown = (body: Uint8Array | null): unknown => (isOpen ? formats.result.decode(body) : redacted);
     return {
       execution: row,
+      startedBy,
       input,
       journal: journal.map(({ body, ...one }) => ({
         ...one,

@@ -70,9 +70,13 @@ export class ShownExecutions {
   }
 
   async #log(id: string): Promise<readonly LogLine[]> {
-    const { execution, journal, attempts, audit, incidents } = await this.#reader.history(id);
+    const { execution, startedBy, journal, attempts, audit, incidents } = await this.#reader.history(id);
+    const by = startedBy === null ? "" : ` by ${startedBy.kind} ${startedBy.id}`;
     const lines: LogLine[] = [
-      { at: execution.createdAt, source: "journal", text: `started ${execution.job} version ${execution.version}` },
+      {
+        ...{ at: execution.createdAt, source: "journal" },
+        text: `started ${execution.job} version ${execution.version}${by}`,
+      },
       ...journal.map(({ at, step, role, state, error }) => ({
         ...{ at, source: "journal" },
         text: `${role} ${step}: ${state}${error == null ? "" : `, ${error.code}: ${error.message}`}`,

@@ -1,6 +1,7 @@
 import { every, job, NonRetryableError, type RowsWanted, reconcile, type Store } from "makegood";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
+import { defineReconciler } from "../../src/engine/reconcile/reconcile.ts";
 import { describeEngine } from "./harness.ts";
 import { mortal } from "./mortal.ts";
 
@@ -48,7 +49,7 @@ describeEngine("a reconciler", (newScene) => {
     const sweep = reconcile("sweep", { ...common, find: bad.find, fix, input, pageSize: 2 });
     const app = scene.app({}, fix, sweep);
     await app.run();
-    const scan = await app.start(sweep, undefined);
+    const scan = await app.start(sweep, undefined, { actor: { kind: "user", id: "ann" } });
     expect(await scan.result()).toMatchObject({ rows: 5, started: 5, retried: 0, isFinished: true });
     await expect.poll(() => fixed.toSorted()).toEqual(["a", "b", "c", "d", "e"]);
     expect(bad.asked.map(({ after, limit }) => [after, limit])).toEqual([
@@ -60,7 +61,29 @@ describeEngine("a reconciler", (newScene) => {
     expect(children.map(({ job, key }) => `${job} ${key}`).toSorted()).toEqual(
       ["a", "b", "c", "d", "e"].map((id) => `fix ${id}`),
     );
+    // Who started it, when, and what became of it; of the scan as of each fix.
+    const told = async (id: string) => {
+      const { startedBy, execution } = await app.history(id);
+      return { by: startedBy?.id, ...execution };
+    };
+    expect(await told(scan.id)).toMatchObject({ by: "ann", status: "completed", endedAt: expect.any(Number) });
+    for (const { id } of children)
+      expect(await told(id)).toMatchObject({ by: `execution:${scan.id}`, createdAt: expect.any(Number) });
     expect(await (await app.start(sweep, undefined)).result()).toMatchObject({ rows: 0, started: 0 });
+  });
+
+  it("goes on in the next scan where one has taken as many pages as a scan may, and starts each fix once", async () => {
+    const scene = newScene();
+    const bad = table(rowsOf("a", "b", "c", "d", "e"));
+    const fix = job("fix", { input: Input }, async () => {});
+    const sweep = defineReconciler("sweep", { ...common, find: bad.find, fix, input, pageSize: 2 }, 2);
+    const app = scene.app({}, fix, sweep);
+    await app.run();
+    const first = await (await app.start(sweep, undefined)).result();
+    expect(first).toMatchObject({ rows: 4, started: 4, isFinished: false });
+    const second = await (await app.start(sweep, undefined)).result();
+    expect(second).toMatchObject({ rows: 1, started: 1, isFinished: true, since: first.since });
+    expect(bad.asked.map(({ after }) => after)).toEqual([null, "b", "d"]);
   });
 
   it("never has two fixes of a row under way, however many scans and processes there are", async () => {
@@ -175,7 +198,7 @@ describeEngine("a reconciler", (newScene) => {
       runs++;
       throw new NonRetryableError("out of stock", { code: "OUT_OF_STOCK" });
     });
-    const sweep = reconcile("sweep", { ...common, window: "1s", find: bad.find, fix, input });
+    const sweep = reconcile("sweep", { ...common, window: "5s", find: bad.find, fix, input });
     const app = scene.app({}, fix, sweep);
     await app.run();
     const scan = async () => {
@@ -194,12 +217,14 @@ describeEngine("a reconciler", (newScene) => {
       ["a", 1],
       ["a", 0],
     ]);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await new Promise((resolve) => setTimeout(resolve, 5_100));
     expect(await scan()).toMatchObject({ retried: 0, givenUp: 1 });
     await expect.poll(async () => (await app.incidents()).length).toBe(1);
     expect(await app.incidents()).toMatchObject([
       { code: "NOT_MADE_GOOD", error: { details: { row: "a", fix: "fix", error: { code: "OUT_OF_STOCK" } } } },
     ]);
+    // Once a person was asked it may be out of sight; it is not while it still turns up.
+    bad.rows.splice(0, 1, ...rowsOf("a"));
     expect(await scan()).toMatchObject({ givenUp: 0, withPerson: 1 });
     expect(runs).toBe(3);
     expect(await app.incidents()).toHaveLength(1);

@@ -46,6 +46,15 @@ export function reconcile<Row, I, O, R>(
   name: string,
   options: ReconcileOptions<Row, I, O, R>,
 ): Job<void, void, ScanResult> {
+  return defineReconciler(name, options, maxPages);
+}
+
+/** `pageBound`: how many pages one scan takes. */
+export function defineReconciler<Row, I, O, R>(
+  name: string,
+  options: ReconcileOptions<Row, I, O, R>,
+  pageBound: number,
+): Job<void, void, ScanResult> {
   const where = `reconcile ${describeValue(name)}`;
   checkOptions(options, optionKeys, where);
   for (const option of ["find", "key", "input"] as const)
@@ -76,7 +85,7 @@ export function reconcile<Row, I, O, R>(
       checklist: declarations,
       retention: Math.max(defaultJobSettings.retainMs, 2 * windowMs),
     },
-    (ctx) => scanAll(ctx, plan),
+    (ctx) => scanAll(ctx, plan, pageBound),
   );
   return { ...scan, companions: [plan.givenUp] };
 }
@@ -104,11 +113,11 @@ const declarations = {
   timeout: "a page ends with its attempt",
 } as const;
 
-async function scanAll(ctx: Context, plan: Plan): Promise<ScanResult> {
+async function scanAll(ctx: Context, plan: Plan, pageBound: number): Promise<ScanResult> {
   const begun = await ctx.step("last scan", { run: () => lastScan(runOf(ctx), plan), ...reads });
   let tally = emptyTally;
   let after = begun.after;
-  for (let page = 1; page <= maxPages; page++) {
+  for (let page = 1; page <= pageBound; page++) {
     const from = after;
     const done = await ctx.step(["page", page], {
       run: ({ signal }) => treatPage(runOf(ctx), plan, begun, from, signal),

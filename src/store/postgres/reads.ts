@@ -1,7 +1,7 @@
 // Plain reads, for callers and people. Never a base for a write.
 import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
 import { isUuid } from "../../core/ids.ts";
-import type { Actor } from "../../core/ports.ts";
+import { type Actor, actorOf } from "../../core/ports.ts";
 import type { Row } from "../../core/script.ts";
 import type { AuditRow, ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
 import type { Connections } from "./connection.ts";
@@ -79,6 +79,12 @@ export function readStore(connections: Connections): ReadStore {
       if (!isUuid(id)) return null;
       const [row] = await read(`SELECT e.input FROM makegood.execution e WHERE e.id = $1::uuid`, id);
       return bytesOrNull(row?.input);
+    },
+
+    async startedBy(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await read(`SELECT e.actor FROM makegood.execution e WHERE e.id = $1::uuid`, id);
+      return row === undefined ? null : actorOf(text(row.actor));
     },
 
     async history(id) {

@@ -1,5 +1,6 @@
 // Plain reads, for callers and people. Never a base for a write.
 import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
+import { actorOf } from "../../core/ports.ts";
 import type { Row } from "../../core/script.ts";
 import type { ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
 import type { Connection, Sql, Values } from "./connection.ts";
@@ -28,6 +29,11 @@ export function readStore(connection: Connection): ReadStore {
       }),
     input: (id) =>
       connection.read((sql) => (sql.tuple(selectInput, [idToBytes(id)])?.[0] ?? null) as Uint8Array | null),
+    startedBy: (id) =>
+      connection.read((sql) => {
+        const [actor] = sql.tuple(selectActor, [idToBytes(id)]) ?? [];
+        return actor === undefined ? null : actorOf(actor as string);
+      }),
     history: (id) => connection.read((sql) => readHistory(sql, idToBytes(id))),
     list: (request) => connection.read((sql) => list(sql, request).map(toExecution)),
     openIncidents: ({ namespace, limit }) =>
@@ -154,6 +160,8 @@ function toOutcome(row: Row) {
 // Served by the primary key.
 const selectInput = `
 SELECT input FROM makegood_payload WHERE execution_id = ?`;
+const selectActor = `
+SELECT actor FROM makegood_payload WHERE execution_id = ?`;
 // Served by incident_open.
 const selectOpenIncidents = `
 SELECT id, execution_id, code, step, error, opened_at, closed_at

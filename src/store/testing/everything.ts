@@ -56,6 +56,7 @@ export async function callEverything(scene: Scene): Promise<void> {
   await store.reads.findByKey({ namespace: scene.namespace, job: "place-order", key: "A-1" });
   await store.reads.outcomes([lease.executionId]);
   await store.reads.input(lease.executionId);
+  await store.reads.startedBy(lease.executionId);
   await scene.load(lease.executionId);
   await scene.find(lease.executionId);
   await scene.history(lease.executionId);

@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import { statuses } from "../../core/execution.ts";
 import type { Suite } from "./harness.ts";
-import { bytes, idsOf, newId, plain, record, type Scene, until } from "./scene.ts";
+import { bytes, idsOf, newId, person, plain, record, type Scene, until } from "./scene.ts";
 
 const list = (scene: Scene, filter: object = {}, limit = 100) =>
   scene.store.reads.list({ namespace: scene.namespace, limit, ...filter });
@@ -11,6 +11,7 @@ export function testReads(suite: Suite): void {
     const id = newId();
     expect(await scene.store.reads.find(id)).toBeNull();
     expect(await scene.store.reads.input(id)).toBeNull();
+    expect(await scene.store.reads.startedBy(id)).toBeNull();
     expect(
       await scene.store.reads.findByKey({ namespace: scene.namespace, job: "place-order", key: "A-1" }),
     ).toBeNull();
@@ -19,6 +20,11 @@ export function testReads(suite: Suite): void {
     expect(await scene.history(id)).toEqual({ journal: [], attempts: [], signals: [], audit: [], incidents: [] });
     expect(await list(scene)).toEqual([]);
     expect(await scene.store.reads.openIncidents({ namespace: scene.namespace, limit: 5 })).toEqual([]);
+  });
+
+  suite.test("startedBy tells who started it", async (scene) => {
+    const { id } = await scene.start();
+    expect(await scene.store.reads.startedBy(id)).toEqual(person);
   });
 
   suite.test("countByStatus names every status", async (scene) => {

@@ -54,6 +54,7 @@ export const effects: { readonly [R in Room]: Readonly<Record<keyof Rooms[R], Ef
     input: "read",
     history: "read",
     list: "read",
+    startedBy: "read",
     openIncidents: "read",
     countByStatus: "read",
   },
