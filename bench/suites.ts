@@ -1,5 +1,6 @@
 // Every suite, in the order in which `all` runs them.
 import { jobs } from "./suites/jobs.ts";
+import { levels } from "./suites/levels.ts";
 import { lock } from "./suites/lock.ts";
 import { machine } from "./suites/machine.ts";
 import { once } from "./suites/once.ts";
@@ -23,5 +24,6 @@ export const suites: readonly Suite[] = [
   recovery,
   scale,
   lock,
+  levels,
   schedules,
 ];

@@ -6,7 +6,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type AnyJob, type App, type Clock, makegood, type Participant, participant, type Store } from "makegood";
+import {
+  type AnyJob,
+  type App,
+  type Clock,
+  makegood,
+  type Participant,
+  participant,
+  type Store,
+  type TxAdapter,
+} from "makegood";
 import { mysql, mysql2 } from "makegood/mysql";
 import { nodePostgres, postgres } from "makegood/postgres";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
@@ -29,12 +38,14 @@ export interface Costs {
 
 /** Synchronous and asynchronous clients behind one face; their types have tests of their own. */
 export type AnyParticipant = Participant<unknown, "async">;
+type AnyAdapter = TxAdapter<unknown, "async">;
 
 /** A database of its own, with all that is counted on it. */
 export interface Ledger {
   /** An app on it; stopped at the end. `run` makes it work. */
   app(...jobs: readonly AnyJob[]): App;
-  /** A participant in the engine's own database. */
+  /** A client of the engine's own database, and a participant there. */
+  readonly adapter: AnyAdapter;
   own(): Promise<AnyParticipant>;
   /** What `work` costs, per unit, with what follows from it. */
   costOf(units: number, work: () => Promise<unknown>): Promise<Costs>;
@@ -54,7 +65,7 @@ const stillClock: Clock = {
 interface Database {
   readonly makeStore: () => Store;
   readonly counters: () => Omit<Costs, "flushes">;
-  own(): AnyParticipant;
+  readonly adapter: AnyAdapter;
   close(): Promise<void>;
 }
 
@@ -69,7 +80,7 @@ export async function openSqliteLedger(): Promise<Ledger> {
   return ledgerOn({
     makeStore: () => sqlite(file),
     counters: () => ({ commits: commits.read(), roundTrips: null }),
-    own: () => participant("own", nodeSqlite(users)) as unknown as AnyParticipant,
+    adapter: nodeSqlite(users) as unknown as AnyAdapter,
     async close() {
       commits.close();
       users.close();
@@ -81,12 +92,13 @@ export async function openSqliteLedger(): Promise<Ledger> {
 /** On a fresh database of that server. */
 export async function openPostgresLedger(serverUrl: string): Promise<Ledger> {
   const { url, drop } = await createDatabase(serverUrl);
-  const pool = new pg.Pool({ connectionString: url, max: 12 });
+  // Each app listens to it.
+  const pool = new pg.Pool({ connectionString: url, max: 12 }).setMaxListeners(0);
   const roundTrips = countRoundTrips(Number(new URL(url).port));
   return ledgerOn({
     makeStore: () => postgres(pool, { migrate: true }),
     counters: () => ({ commits: null, roundTrips: roundTrips() }),
-    own: () => participant("own", nodePostgres(pool)) as unknown as AnyParticipant,
+    adapter: nodePostgres(pool) as unknown as AnyAdapter,
     async close() {
       await pool.end();
       await drop();
@@ -102,7 +114,7 @@ export async function openMariadbLedger(serverUrl: string): Promise<Ledger> {
   return ledgerOn({
     makeStore: () => mysql(pool, { migrate: true }),
     counters: () => ({ commits: null, roundTrips: roundTrips() }),
-    own: () => participant("own", mysql2(pool)) as unknown as AnyParticipant,
+    adapter: mysql2(pool) as unknown as AnyAdapter,
     async close() {
       await pool.end();
       await drop();
@@ -110,7 +122,7 @@ export async function openMariadbLedger(serverUrl: string): Promise<Ledger> {
   });
 }
 
-function ledgerOn({ makeStore, counters, own, close }: Database): Ledger {
+function ledgerOn({ makeStore, counters, adapter, close }: Database): Ledger {
   let flushes = 0;
   const counting = (store: Store): Store => ({
     ...store,
@@ -139,10 +151,11 @@ function ledgerOn({ makeStore, counters, own, close }: Database): Ledger {
       apps.push(app);
       return app;
     },
+    adapter,
     async own() {
-      const participant = own();
-      await participant.migrate();
-      return participant;
+      const own = participant("own", this.adapter);
+      await own.migrate();
+      return own;
     },
     async costOf(units, work) {
       const before = await atRest();
