@@ -1,7 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { job, onMessage } from "makegood";
+import * as z from "zod";
 import { openEmbedded } from "../embedded.ts";
 import { Provider } from "../provider.ts";
-import { placeOrder, raiseAlarm } from "./job.ts";
+import { placeOrder, raiseAlarm, rollbackFailed } from "./job.ts";
 import * as naive from "./naive.ts";
 
 const { db, shop, run, close } = await openEmbedded();
@@ -21,16 +23,22 @@ const placing = placeOrder(
   },
   { ship: async (id, key) => provider.do(key, `ship ${id}`) },
 );
-let alarms = 0;
+let alarmed = "";
 const alarm = raiseAlarm({
   page: async (text) => {
-    alarms++;
-    console.log(`makegood: alarm: ${text}`);
+    alarmed = text;
   },
 });
-const app = await run(placing, alarm);
+let deadLetter = "";
+const Failure = z.object({ id: z.string(), why: z.string() });
+const file = job("file-dead-letter", { input: Failure, on: [onMessage(rollbackFailed)] }, async (_ctx, { id }) => {
+  deadLetter = id;
+});
+const app = await run(placing, alarm, file);
 const { state } = await (await app.start(placing, { id: "B-1" })).outcome();
-while (alarms === 0) await wait(10);
+while (alarmed === "" || deadLetter === "") await wait(10);
+console.log(`makegood: alarm: ${alarmed}`);
+console.log(`makegood: dead letter: ${deadLetter}`);
 const [task] = await db.selectFrom("manual_tasks").selectAll().where("id", "=", "B-1").execute();
 console.log(`makegood: the order is ${state}; for a person: ${task?.id}, ${task?.why}`);
 await close();

@@ -7,7 +7,13 @@ import * as naive from "./naive.ts";
 const [{ db, shop, run, close }, bank] = [await openEmbedded(), await openEmbedded()];
 const provider = new Provider();
 await insertStock(db, "cup", 100);
-await naive.placeOrder(db, naive.warehouseOn(db, 1), "A-1", "cup");
+await insertAccount(db, "bob", 5);
+await naive.placeOrder(db, naive.warehouseOn(db, { lostReturns: 1 }), {
+  id: "A-1",
+  customer: "bob",
+  code: "cup",
+  cents: 10,
+});
 console.log(`naive: rolled back, an answer was lost: ${await unitsOf(db, "cup")} of 100 cups`);
 
 const placing = placeOrder(

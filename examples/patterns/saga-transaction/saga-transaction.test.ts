@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Embedded, openEmbedded } from "../embedded.ts";
 import { Provider } from "../provider.ts";
 import { centsOf, insertAccount, insertStock, stateOf, unitsOf } from "../shop.ts";
 import { crashEverywhere } from "../testing/crash.ts";
+import { grave, type Pause } from "../testing/gate.ts";
 import { describeWorlds } from "../testing/worlds.ts";
 import { placeOrder, type Warehouse } from "./job.ts";
 import * as naive from "./naive.ts";
@@ -22,10 +23,37 @@ describeWorlds("saga-transaction", (world) => {
   });
   afterAll(() => bank.close());
 
-  it("naive: an undo whose answer is lost gives back twice", async () => {
-    await insertStock(world.db, "cup", 100);
-    await naive.placeOrder(world.db, naive.warehouseOn(world.db, 1), "A-1", "cup");
-    expect(await unitsOf(world.db, "cup")).toBe(101);
+  describe("naive:", () => {
+    const order = { id: "A-1", customer: "bob", code: "cup", cents: 10 };
+    const place = (troubles: Parameters<typeof naive.warehouseOn>[1], beforeBalance?: Pause) =>
+      naive.placeOrder(world.db, naive.warehouseOn(world.db, troubles), order, beforeBalance);
+    const left = async () => [await stateOf(world.db, "A-1"), await unitsOf(world.db, "cup")];
+    beforeEach(async () => {
+      await insertAccount(world.db, "bob", 5);
+      await insertStock(world.db, "cup", 100);
+    });
+
+    it("an undo whose answer is lost gives back twice", async () => {
+      expect(await place({ lostReturns: 1 })).toBe("rolled back");
+      expect(await left()).toEqual([undefined, 101]);
+    });
+
+    it("a step that timed out is not undone", async () => {
+      expect(await place({ lostTakes: 1 })).toBe("rolled back");
+      expect(await left()).toEqual([undefined, 99]);
+    });
+
+    it("the list is lost in a crash", async () => {
+      const { reached, pass } = grave();
+      void place({}, pass);
+      await reached;
+      expect(await left()).toEqual(["paid", 99]);
+    });
+
+    it("the first failing undo stops the rest", async () => {
+      await expect(place({ failedReturns: 3 })).rejects.toThrow("the warehouse is away");
+      expect(await left()).toEqual(["paid", 99]);
+    });
   });
 
   const orderOf = (id: string) => ({ id, customer: id, code: id, cents: 10 });
