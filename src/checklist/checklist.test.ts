@@ -638,6 +638,9 @@ describe("the level", () => {
     ["strict", (ctx) => ctx.tx(db, "one", { run: () => {}, compensate: putBack }), { key: keyOf }],
     ["strict", (ctx) => ctx.tcc("one", { try: keyed, confirm: keyed, cancel: keyed }), { key: keyOf }],
     ["unknown", (ctx) => ctx.step("one", { ...undone, run: () => {} }), { key: keyOf }],
+    ["unknown", (ctx) => ctx.step("one", { ...never, run: () => {}, effect: "keyed" }), { key: keyOf }],
+    ["unknown", (ctx) => ctx.step("one", { run: () => {}, effect: "irreversible" }), { key: keyOf }],
+    ["unknown", (ctx) => ctx.tcc("one", { try: () => {}, confirm: keyed, cancel: keyed }), { key: keyOf }],
     ["unknown", () => {}, { key: keyOf }],
   ])("%s is found", async (level, body, options) => {
     expect((await check(make(body, options))).level.found).toBe(level);

@@ -1,5 +1,6 @@
 // How much of an inconsistency others may see: what was found, beside what is declared.
 import { type ConsistencyLevel, consistencyLevels } from "../core/job.ts";
+import type { DryStep } from "./dry-context.ts";
 import { bodiesOf, effectOf, effectsOf, found, isRemote, type Seen, usesKey } from "./points/seen.ts";
 import type { JobReport } from "./report.ts";
 
@@ -18,15 +19,22 @@ function find(seen: Seen): { readonly level: ConsistencyLevel | "unknown"; reado
       return { level: "unknown", why: "no step of it was seen" };
     return { level: "natural", why: "whatever it does may be repeated" };
   }
+  if (!remote.every((step) => happensOnce(seen, step)))
+    return { level: "unknown", why: "a step may happen twice: it makes no use of its key" };
   if (steps.every(({ verb }) => verb === "tcc" || verb === "tcc-tx"))
     return { level: "strict", why: "everything is reserved first, and confirmed together" };
   if (steps.length === 1 && remote.length === 0)
     return { level: "strict", why: "everything is one transaction, with the record of it" };
-  const isKept = (step: (typeof steps)[number]): boolean =>
-    !isRemote(step) || effectOf(seen, step) !== undefined || bodiesOf(step).some((body) => usesKey(body));
-  if (!steps.every(isKept)) return { level: "unknown", why: "a step may happen twice: it hands on no key" };
   if (steps.length === 1) return { level: "recorded", why: "one call, known by its key" };
   return { level: "eventual", why: `${steps.length} steps, each visible before the next` };
+}
+
+/** A call of somebody else's: as far as its author says, or its key is used. */
+function happensOnce(seen: Seen, step: DryStep): boolean {
+  const effect = effectOf(seen, step);
+  if (effect === "natural" || effect === "recorded") return true;
+  const uses = bodiesOf(step).map(usesKey);
+  return effect === "keyed" ? !uses.includes(false) : uses.every((one) => one === true);
 }
 
 function compare(level: ConsistencyLevel | "unknown", declared: ConsistencyLevel | null, why: string) {
