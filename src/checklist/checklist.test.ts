@@ -551,6 +551,7 @@ describe("what was not seen", () => {
   });
   it.each<readonly [string, Body, RegExp]>([
     ["the context is handed on", (ctx) => helper(ctx), /ctx is handed to another function/],
+    ["the context is copied", (ctx) => helper({ ...ctx }), /ctx is handed to another function/],
     ["the context is taken apart", ({ step }) => step("one", undone), /the context is taken apart/],
     ["the function fails", (ctx, { id }) => ctx.step(`${JSON.parse(`${id}!`)}`, undone), /a run ended early/],
     [

@@ -7,6 +7,8 @@ export interface HandlerSource {
   readonly why: string;
 }
 
+/** A name begins here: not within another one, and no member of something; `...name` is none. */
+const start = "(?<![\\w$])(?<!(?<!\\.\\.)\\.)";
 const verbs = "step|tx|attempt|tcc|pivot|start|sleep|waitFor";
 
 export function readHandler(handler: (...args: never[]) => unknown): HandlerSource {
@@ -18,10 +20,10 @@ export function readHandler(handler: (...args: never[]) => unknown): HandlerSour
   if (name === "{") return { callCount: null, why: "the context is taken apart: { step, … }" };
   const body = source.slice(head?.[0].length ?? 0);
   const escaped = name.replaceAll("$", "\\$");
-  if (new RegExp(`(?<![\\w$.])${escaped}(?![\\w$])(?!\\s*\\??\\.)(?!\\s*:)`).test(body))
+  if (new RegExp(`${start}${escaped}(?![\\w$])(?!\\s*\\??\\.)(?!\\s*:)`).test(body))
     return { callCount: null, why: `${name} is handed to another function, whose branches are not seen` };
   return {
-    callCount: [...body.matchAll(new RegExp(`(?<![\\w$.])${escaped}\\s*\\.\\s*(?:${verbs})\\s*\\(`, "g"))].length,
+    callCount: [...body.matchAll(new RegExp(`${start}${escaped}\\s*\\.\\s*(?:${verbs})\\s*\\(`, "g"))].length,
     why: "",
   };
 }
@@ -73,9 +75,9 @@ function endOf(source: string, from: number): readonly [end: number, comma: numb
 function readsMember(name: string, members: readonly string[], text: string): boolean | undefined {
   const own = name.replaceAll("$", "\\$");
   const member = `(?:${members.join("|")})\\b`;
-  if (new RegExp(`(?<![\\w$.])${own}\\s*\\??\\.\\s*${member}`).test(text)) return true;
+  if (new RegExp(`${start}${own}\\s*\\??\\.\\s*${member}`).test(text)) return true;
   if (new RegExp(`\\{[^{}]*\\b${member}[^{}]*\\}\\s*=\\s*${own}(?![\\w$])`).test(text)) return true;
-  return new RegExp(`(?<![\\w$.])${own}(?![\\w$])(?!\\s*\\??\\.)`).test(text) ? undefined : false;
+  return new RegExp(`${start}${own}(?![\\w$])(?!\\s*\\??\\.)`).test(text) ? undefined : false;
 }
 
 /** Of `{ key: stepKey, ...rest }`: whether `stepKey` is used. */
@@ -85,7 +87,7 @@ function usesTaken(pattern: string, members: readonly string[], text: string): b
     const taken = new RegExp(`[{,]\\s*${member}\\s*(?::\\s*([\\w$]+)\\s*)?[,=}]`).exec(pattern);
     if (taken === null) continue;
     const own = (taken[1] ?? member).replaceAll("$", "\\$");
-    if (new RegExp(`(?<![\\w$.])${own}(?![\\w$])(?!\\s*:)`).test(text)) return true;
+    if (new RegExp(`${start}${own}(?![\\w$])(?!\\s*:)`).test(text)) return true;
   }
   return false;
 }
@@ -108,7 +110,11 @@ export function textOf(body: unknown): string | undefined {
 
 /** Without comments and quoted texts, which could hold anything. Templates stay: they hold code. */
 function bareSource(body: (...args: never[]) => unknown): string | undefined {
-  return textOf(body)?.replaceAll(/\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, (found) =>
-    found.startsWith("/") ? " " : '""',
+  return textOf(body)?.replaceAll(
+    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|`(?:[^`\\]|\\[\s\S])*`|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g,
+    (found) => {
+      if (found.startsWith("`")) return found;
+      return found.startsWith("/") ? " " : '""';
+    },
   );
 }
