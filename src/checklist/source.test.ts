@@ -57,6 +57,8 @@ describe("whether a body uses its key", () => {
       undefined,
     ],
     ["of a bound function", send.bind(null), undefined],
+    ["in the text of a template", ({ key: _, signal }) => send(`the key of ${order.key}`, signal), false],
+    ["taken, and named in the text of a template", ({ key: _key }) => send(`_key ${order.key}`), false],
     ["in a comment and a text", (_step) => send("_step.key") /* _step.key */, false],
   ])("%s", (_, body, uses) => expect(usesMember(body, ["key", "actionKey", "headers"])).toBe(uses));
 });

@@ -108,13 +108,21 @@ export function textOf(body: unknown): string | undefined {
   return text.includes("[native code]") ? undefined : text;
 }
 
-/** Without comments and quoted texts, which could hold anything. Templates stay: they hold code. */
+/** Without comments and quoted texts, which could hold anything. */
 function bareSource(body: (...args: never[]) => unknown): string | undefined {
-  return textOf(body)?.replaceAll(
-    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|`(?:[^`\\]|\\[\s\S])*`|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g,
-    (found) => {
-      if (found.startsWith("`")) return found;
-      return found.startsWith("/") ? " " : '""';
-    },
-  );
+  const text = textOf(body);
+  return text === undefined ? undefined : bare(text);
 }
+
+const quotedOrComment = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|`(?:[^`\\]|\\[\s\S])*`|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g;
+
+function bare(text: string): string {
+  return text.replaceAll(quotedOrComment, (found) => {
+    if (found.startsWith("`")) return `[${codeOf(found)}]`;
+    return found.startsWith("/") ? " " : '""';
+  });
+}
+
+/** What a template puts in: `${…}`, with braces in it one level deep. */
+const codeOf = (template: string): string =>
+  [...template.matchAll(/\$\{((?:[^{}]|\{[^{}]*\})*)\}/g)].map(([, code = ""]) => bare(code)).join(", ");
