@@ -35,7 +35,7 @@ describe("makegood checklist", () => {
     expect(out).toMatch(/^pay, version 1: :pivot · paid\n {2}✓ executed before\? derived {2}its key is ‹input\.id›/);
     expect(out).toMatch(/✓ transitions\? {5}declared moved by the machine order, .*; a hint: "paid" may move its row/);
     expect(out).toMatch(/✓ level {12}strict: everything is one transaction/);
-    expect(out).toMatch(/\n1 jobs: 0 errors, 0 warnings\n$/);
+    expect(out).toMatch(/\n1 job: 0 errors, 0 warnings\n$/);
   });
 
   it("finds lists of jobs with their samples, and ends with 1 for an error", async () => {

@@ -76,8 +76,9 @@ export function executedBefore(seen: Seen): Answer {
 }
 
 function ofEveryInput(texts: readonly string[]): Answer {
-  const message = `its key is ${listTexts(texts)}, whatever the input: of all starts that are alike only in that, one is carried out`;
-  const whatToDo = "Make the key of what tells one input from another; or say why one execution is enough for all.";
+  const message = `its key is ${listTexts(texts)}, whatever the input: of all starts only the first is carried out`;
+  const whatToDo =
+    'Make the key of what tells one input from another, or say why one is enough: `checklist: { "executed before": "one for all" }`.';
   const findings = [found("KEY_WITHOUT_INPUT", "warning", null, message, whatToDo)];
   return { status: "unknown", evidence: [], findings, needsAll };
 }

@@ -7,8 +7,11 @@ export function describeReport(report: ChecklistReport): string {
   const jobs = report.jobs.map(describeJob).join("\n\n");
   const count = (severity: Finding["severity"]): number =>
     report.jobs.flatMap(findingsOf).filter((finding) => finding.severity === severity).length;
-  return `${jobs}\n\n${report.jobs.length} jobs: ${count("error")} errors, ${count("warning")} warnings`;
+  const counts = [counted(count("error"), "error"), counted(count("warning"), "warning")].join(", ");
+  return `${jobs}\n\n${counted(report.jobs.length, "job")}: ${counts}`;
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 const findingsOf = ({ points, level }: JobReport): readonly Finding[] => [
   ...points.flatMap(({ findings }) => findings),
