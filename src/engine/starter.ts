@@ -145,24 +145,29 @@ export class Starter {
 
   /**
    * For callers that cannot await inside their transaction: resolves to what makes the script that starts a job there, of
-   * jobs without a schema. Throws OPTION_INVALID for a participant in another database.
+   * jobs without a schema. Throws OPTION_INVALID for a participant in another database that `makegood()` was not told of.
    */
   async startScripts<Tx>(participant: InTransaction<Tx>[0]): Promise<(job: AnyJob, input: unknown) => Script<void>> {
     await this.#session.open();
-    if (!(await this.#session.env.isOwn(participant.port)))
-      throw new OptionError(
-        "in",
-        `start in ${participant.name}: expected a participant in the engine's own database, found another database. Start it from an outbox there, or after its commit`,
-      );
-    return (job, input) => this.#startScript(job, input);
+    const isOwn = await this.#session.env.isOwn(participant.port);
+    if (!isOwn) this.#demandRelay(participant);
+    return (job, input) => (isOwn ? this.#startScript(job, input) : this.#startAfarScript(participant, job, input));
   }
 
   *#startScript(job: AnyJob, input: unknown): Script<void> {
-    const execution = prepare(this.#session.env, job, input, { actor: defaultActor });
-    if ("then" in execution)
-      throw new InvariantError(`Expected a job without a schema, found ${job.name}, which has to be awaited`);
-    yield* this.#session.env.store.own.startScript(execution);
+    yield* this.#session.env.store.own.startScript(this.#prepareAtOnce(job, input));
     this.#session.announce();
+  }
+
+  /** Nobody is asked whether the key is known: where it is, the relay finds the execution that has it. */
+  *#startAfarScript<Tx>({ port }: InTransaction<Tx>[0], job: AnyJob, input: unknown): Script<void> {
+    yield* port.outbox.insertScript(startMessage(this.#session.env, this.#prepareAtOnce(job, input), undefined));
+  }
+
+  #prepareAtOnce(job: AnyJob, input: unknown): NewExecution {
+    const execution = prepare(this.#session.env, job, input, { actor: defaultActor });
+    if (!("then" in execution)) return execution;
+    throw new InvariantError(`Expected a job without a schema, found ${job.name}, which has to be awaited`);
   }
 
   #isOwn<Tx>([participant, tx]: InTransaction<Tx>): Promise<boolean> {
@@ -182,11 +187,7 @@ export class Starter {
     prepared: NewExecution,
     ifExists: IfExists | undefined,
   ): Promise<Execution<R>> {
-    if (!this.#hasRelay(participant.port))
-      throw new OptionError(
-        "in",
-        `start in ${participant.name}: expected a participant that makegood({ participants: […] }) names, found another. Name it there, since its outbox brings the start to the engine`,
-      );
+    this.#demandRelay(participant);
     const known = await this.#findByKey(prepared);
     if (known !== null && !mayRestart(known, ifExists)) {
       refuseOtherInput(prepared, known);
@@ -200,6 +201,14 @@ export class Starter {
       participant.port.outbox.insertScript(startMessage(this.#session.env, execution, ifExists)),
     );
     return this.#handles.arriving<R>(execution);
+  }
+
+  #demandRelay<Tx>({ name, port }: InTransaction<Tx>[0]): void {
+    if (this.#hasRelay(port)) return;
+    throw new OptionError(
+      "in",
+      `start in ${name}: expected a participant that makegood({ participants: […] }) names, found another. Name it there, since its outbox brings the start to the engine`,
+    );
   }
 
   async #findByKey({ namespace, job, key }: NewExecution): Promise<Extract<StartOutcome, { kind: "exists" }> | null> {

@@ -8,7 +8,7 @@ import {
   NonRetryableError,
   stateMachine,
 } from "makegood";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type AnyBook, describeEngine } from "../engine/harness.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: synchronous and asynchronous clients behind one face
@@ -86,126 +86,127 @@ const settled = (app: App): Promise<void> =>
     )
     .toBe(0);
 
+const places = [
+  { place: "own", where: "in the engine's own database" },
+  { place: "far", where: "in another database" },
+] as const;
+
 describeEngine("a machine that drives itself", (newScene) => {
-  it("starts the job of each state that is entered, and goes on when it has completed", async () => {
-    const scene = newScene();
-    const own = await scene.own();
-    const { state } = await prepare(own);
-    const seen: unknown[] = [];
-    const pick = job<{ id: number; weight: number }>("pick", {}, async (ctx, input) => {
-      await ctx.step("pick", { run: () => void seen.push(input), ...never });
-    });
-    const ship = job<number>("ship", {}, async (_ctx, id) => void seen.push(id));
-    const machine = parcels(own.on, pick, ship);
-    const app = scene.app({ participants: [own.on] });
-    await machine.drive(app);
-    await app.run();
-    expect((await move(own, machine, { id: 1, state: "created" }, "order", { eventId: "m1" })).kind).toBe("moved");
-    expect((await move(own, machine, { id: 1 }, "order", { eventId: "m1" })).kind).toBe("duplicate");
-    await expect.poll(() => state(1), { timeout: 10_000 }).toBe("sent");
-    await settled(app);
-    expect(seen).toEqual([{ id: 1, weight: 10 }, 1]);
-    const lines = await own.on.port.ask(
-      (function* (): Any {
-        const table = own.on.port.dialect === "postgres" ? "makegood.machine_history" : "makegood_machine_history";
-        return yield { sql: `SELECT event, to_state, actor FROM ${table} ORDER BY seq`, parameters: [] };
-      })(),
-    );
-    // Names are bytes on MariaDB.
-    const text = (value: unknown): string | null => (value === null ? null : String(value));
-    expect(lines.map((row: Any) => [row.event, row.to_state, row.actor].map(text))).toEqual([
-      ["order", "picking", null],
-      ["picked", "shipping", "job pick"],
-      ["shipped", "sent", "job ship"],
-    ]);
-  });
-
-  it("sends the event of failure when the job did not complete, and opens an incident where there is none", async () => {
-    const scene = newScene();
-    const own = await scene.own();
-    const { state } = await prepare(own);
-    const fail = (name: string) =>
-      job<Any>(name, {}, async (ctx, input) => {
-        await ctx.step("fail", {
-          run: () => {
-            if (name === "ship" || input.id === 1) throw new NonRetryableError("no such shelf");
-          },
-          ...never,
-        });
+  describe.each(places)("over rows $where", ({ place }) => {
+    it("starts the job of each state that is entered, and goes on when it has completed", async () => {
+      const scene = newScene();
+      const book = await scene[place]();
+      const { state } = await prepare(book);
+      const seen: unknown[] = [];
+      const pick = job<{ id: number; weight: number }>("pick", {}, async (ctx, input) => {
+        await ctx.step("pick", { run: () => void seen.push(input), ...never });
       });
-    const machine = parcels(own.on, fail("pick"), fail("ship"));
-    const app = scene.app({ participants: [own.on] });
-    await machine.drive(app);
-    await app.run();
-    await move(own, machine, { id: 1 }, "order");
-    await move(own, machine, { id: 2 }, "order");
-    await expect
-      .poll(async () => [await state(1), await state(2)], { timeout: 10_000 })
-      .toEqual(["canceled", "shipping"]);
-    await settled(app);
-    expect(await app.list({ job: "machine/parcel/shipping" })).toMatchObject([
-      { key: expect.stringMatching(/^2:/), state: "parked" },
-    ]);
-  });
-
-  it("starts nothing when the move is rolled back, and what it started survives the process", async () => {
-    const scene = newScene();
-    const own = await scene.own();
-    const { state } = await prepare(own);
-    const jobs = () => [job<Any>("pick", {}, async () => {}), job<Any>("ship", {}, async () => {})] as const;
-    const machine = parcels(own.on, ...jobs());
-    // This process only moves rows: it never works, and is gone after that.
-    const mover = scene.app({ participants: [own.on] });
-    await machine.drive(mover);
-    await move(own, machine, { id: 1 }, "order", {}, "rollback");
-    await move(own, machine, { id: 2 }, "order");
-    await mover.stop({ graceMs: 0 });
-    expect([await state(1), await state(2)]).toEqual(["created", "picking"]);
-    const app = scene.app({ participants: [own.on] });
-    await parcels(own.on, ...jobs()).drive(app);
-    await app.run();
-    await expect.poll(() => state(2), { timeout: 10_000 }).toBe("sent");
-    await settled(app);
-    expect(await app.list({ job: "machine/parcel/picking" })).toHaveLength(1);
-  });
-
-  it("sends nothing to a row that has left the state, though it has entered it again", async () => {
-    const scene = newScene();
-    const own = await scene.own();
-    const { state } = await prepare(own);
-    let open = (): void => {};
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
+      const ship = job<number>("ship", {}, async (_ctx, id) => void seen.push(id));
+      const machine = parcels(book.on, pick, ship);
+      const app = scene.app({ participants: [book.on] });
+      await machine.drive(app);
+      await app.run();
+      expect((await move(book, machine, { id: 1, state: "created" }, "order", { eventId: "m1" })).kind).toBe("moved");
+      expect((await move(book, machine, { id: 1 }, "order", { eventId: "m1" })).kind).toBe("duplicate");
+      await expect.poll(() => state(1), { timeout: 10_000 }).toBe("sent");
+      await settled(app);
+      expect(seen).toEqual([{ id: 1, weight: 10 }, 1]);
+      const tx = await book.raw.begin();
+      const lines = await machine.history(tx, 1);
+      await book.raw.rollback(tx);
+      expect(lines.map(({ event, to, by }: Any) => [event, to, by])).toEqual([
+        ["order", "picking", null],
+        ["picked", "shipping", "job pick"],
+        ["shipped", "sent", "job ship"],
+      ]);
     });
-    let count = 0;
-    const pick = job<Any>("pick", {}, async (ctx) => {
-      // The second one waits for longer than the test lasts.
-      const mine = await ctx.step("count", { run: () => ++count, ...never });
-      if (mine === 1) await opened;
-      else await ctx.sleep("long", "1h");
+
+    it("sends the event of failure when the job did not complete, and opens an incident where there is none", async () => {
+      const scene = newScene();
+      const book = await scene[place]();
+      const { state } = await prepare(book);
+      const fail = (name: string) =>
+        job<Any>(name, {}, async (ctx, input) => {
+          await ctx.step("fail", {
+            run: () => {
+              if (name === "ship" || input.id === 1) throw new NonRetryableError("no such shelf");
+            },
+            ...never,
+          });
+        });
+      const machine = parcels(book.on, fail("pick"), fail("ship"));
+      const app = scene.app({ participants: [book.on] });
+      await machine.drive(app);
+      await app.run();
+      await move(book, machine, { id: 1 }, "order");
+      await move(book, machine, { id: 2 }, "order");
+      await expect
+        .poll(async () => [await state(1), await state(2)], { timeout: 10_000 })
+        .toEqual(["canceled", "shipping"]);
+      await expect
+        .poll(() => app.list({ job: "machine/parcel/shipping" }), { timeout: 10_000 })
+        .toMatchObject([{ key: expect.stringMatching(/^2:/), state: "parked" }]);
     });
-    const machine = parcels(
-      own.on,
-      pick,
-      job<Any>("ship", {}, async () => {}),
-    );
-    const app = scene.app({ participants: [own.on] });
-    await machine.drive(app);
-    await app.run();
-    await move(own, machine, { id: 1 }, "order");
-    await expect.poll(() => count, { timeout: 10_000 }).toBe(1);
-    await move(own, machine, { id: 1 }, "pause");
-    await move(own, machine, { id: 1 }, "order");
-    await expect.poll(() => count, { timeout: 10_000 }).toBe(2);
-    open();
-    await expect
-      .poll(
-        async () =>
-          (await app.list({ job: "machine/parcel/picking" })).filter((row) => row.state === "completed").length,
-        { timeout: 10_000 },
-      )
-      .toBe(1);
-    expect(await state(1)).toBe("picking");
+
+    it("starts nothing when the move is rolled back, and what it started survives the process", async () => {
+      const scene = newScene();
+      const book = await scene[place]();
+      const { state } = await prepare(book);
+      const jobs = () => [job<Any>("pick", {}, async () => {}), job<Any>("ship", {}, async () => {})] as const;
+      const machine = parcels(book.on, ...jobs());
+      // This process only moves rows: it never works, and is gone after that.
+      const mover = scene.app({ participants: [book.on] });
+      await machine.drive(mover);
+      await move(book, machine, { id: 1 }, "order", {}, "rollback");
+      await move(book, machine, { id: 2 }, "order");
+      await mover.stop({ graceMs: 0 });
+      expect([await state(1), await state(2)]).toEqual(["created", "picking"]);
+      const app = scene.app({ participants: [book.on] });
+      await parcels(book.on, ...jobs()).drive(app);
+      await app.run();
+      await expect.poll(() => state(2), { timeout: 10_000 }).toBe("sent");
+      await settled(app);
+      expect(await app.list({ job: "machine/parcel/picking" })).toHaveLength(1);
+    });
+
+    it("sends nothing to a row that has left the state, though it has entered it again", async () => {
+      const scene = newScene();
+      const book = await scene[place]();
+      const { state } = await prepare(book);
+      let open = (): void => {};
+      const opened = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      let count = 0;
+      const pick = job<Any>("pick", {}, async (ctx) => {
+        // The second one waits for longer than the test lasts.
+        const mine = await ctx.step("count", { run: () => ++count, ...never });
+        if (mine === 1) await opened;
+        else await ctx.sleep("long", "1h");
+      });
+      const machine = parcels(
+        book.on,
+        pick,
+        job<Any>("ship", {}, async () => {}),
+      );
+      const app = scene.app({ participants: [book.on] });
+      await machine.drive(app);
+      await app.run();
+      await move(book, machine, { id: 1 }, "order");
+      await expect.poll(() => count, { timeout: 10_000 }).toBe(1);
+      await move(book, machine, { id: 1 }, "pause");
+      await move(book, machine, { id: 1 }, "order");
+      await expect.poll(() => count, { timeout: 10_000 }).toBe(2);
+      open();
+      await expect
+        .poll(
+          async () =>
+            (await app.list({ job: "machine/parcel/picking" })).filter((row) => row.state === "completed").length,
+          { timeout: 10_000 },
+        )
+        .toBe(1);
+      expect(await state(1)).toBe("picking");
+    });
   });
 
   it("refuses to enter a state whose work nothing would do, and to be driven where a start would be lost", async () => {
@@ -218,6 +219,9 @@ describeEngine("a machine that drives itself", (newScene) => {
       message: expect.stringContaining("machine.drive(app)"),
     });
     expect(await state(1)).toBe("created");
-    await expect(parcels(far.on, ...jobs).drive(scene.app({}))).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    await expect(parcels(far.on, ...jobs).drive(scene.app({}))).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("participants: […]"),
+    });
   });
 });

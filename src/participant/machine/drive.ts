@@ -1,6 +1,7 @@
 // A machine that drives itself: a state names the job that does its work. Entering the state starts that job in the
-// transaction of the move, so neither is without the other after a crash. The job itself runs as the child of a small one
-// of ours, which waits for its end and then sends the event, in a transaction of the participant's.
+// transaction of the move, so neither is without the other after a crash; where the participant is not in the engine's own
+// database, what is written there is a message, which a relay brings to the engine. The job itself runs as the child of a
+// small one of ours, which waits for its end and then sends the event, in a transaction of the participant's.
 //
 // Each entering of a state is a row of the history with a number of its own. The number is in the key of what is started,
 // so once an entering; and the event is sent only while no later move of that row is there, so a state that was left and

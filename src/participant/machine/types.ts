@@ -152,7 +152,11 @@ export interface Machine<S extends States, Tx, M extends Mode = Mode> {
    * `failed`. What a row has left meanwhile is sent nothing. Await it in every process that moves rows, before `app.run()`
    * in those that work: until then a move into a state with work throws OPTION_INVALID.
    *
-   * @throws OPTION_INVALID where the participant is not in the engine's own database.
+   * From a participant in another database than the engine's the start goes through its outbox: it is a message in the
+   * commit of the move, and the job exists when a process that runs has relayed it.
+   *
+   * @throws OPTION_INVALID where the participant is in another database, and `makegood({ participants })` does not name it;
+   *   JOB_DUPLICATE for a second machine of that name.
    */
   drive(app: MachineApp): Promise<void>;
 
