@@ -123,6 +123,7 @@ export type {
   MoveOptions,
   MoveRefused,
   MoveResult,
+  PruneHistoryOptions,
   TableCheck,
 } from "./participant/machine/types.ts";
 export { participant } from "./participant/participant.ts";

@@ -20,6 +20,7 @@ import { type Moving, performMove, type Request } from "./moving.ts";
 import { machineMysql } from "./mysql.ts";
 import { parseState } from "./parse-state.ts";
 import { machinePostgres } from "./postgres.ts";
+import { pruneHistory } from "./prune.ts";
 import { refusalError, repeatedRefusal } from "./refusals.ts";
 import { type Given, maxActorChars, parseNote, parseRequest } from "./request.ts";
 import { type MachineSql, type MachineTable, quoteMachineTable } from "./sql.ts";
@@ -85,6 +86,7 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
     drive: (app) => driver.drive(app),
     check: (tx) => base.inside(tx, namingUserTables(ask(checkTable(graph, sql)))),
     migrateRows: (map, options) => migrateRows(base, graph, sql, map, options, actor),
+    pruneHistory: (options) => pruneHistory(base, sql, `${where}: pruneHistory`, options),
     triggerSql: () => triggerSql(graph, table),
     dropTriggerSql: () => dropTriggerSql(table),
     installTrigger: () =>

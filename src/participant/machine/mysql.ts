@@ -1,12 +1,15 @@
 import type { Row, Script } from "../../core/script.ts";
+import { nowMs } from "../migrations/now.ts";
 import { parseNumber } from "../parse-number.ts";
 import {
   type Change,
   type MachineSql,
   type MachineTable,
+  moves,
   noteColumns,
   noteValues,
   parseFound,
+  parsePlace,
   remembered,
 } from "./sql.ts";
 
@@ -40,12 +43,24 @@ SELECT ?, CAST(${id} AS CHAR), ${seven} FROM ${table} WHERE ${id} = ?`;
 SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
  WHERE machine = ? AND entity = ? AND event_id = ? LOCK IN SHARE MODE`;
   const lastMove = `
-SELECT seq FROM ${history} WHERE machine = ? AND entity = ? AND outcome IN ('moved', 'migrated', 'override')
+SELECT seq FROM ${history} WHERE machine = ? AND entity = ? AND outcome IN ${moves}
  ORDER BY seq DESC LIMIT 1`;
   const readHistory = `
 SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
  WHERE machine = ? AND entity = CAST(coalesce((SELECT CAST(${id} AS CHAR) FROM ${table} WHERE ${id} = ?), ?) AS BINARY)
  ORDER BY seq LIMIT ?`;
+  // By primary key, through the lines of all machines; a later move by the index of event ids, line by line: an EXISTS may be
+  // planned as a join. What is chosen is read without locks and deleted row by row, so movers are kept from no gap.
+  const pageEnd = `SELECT max(seq) AS seq FROM (SELECT seq FROM ${history} WHERE seq > ? ORDER BY seq LIMIT ?) AS page`;
+  const chooseOld = `
+SELECT seq FROM ${history} AS old
+ WHERE seq > ? AND seq <= ? AND machine = ? AND at < ${nowMs.mysql} - ?
+   AND (SELECT 1 FROM ${history} AS later
+         WHERE later.machine = old.machine AND later.entity = old.entity AND later.seq > old.seq AND later.outcome IN ${moves}
+         LIMIT 1) = 1`;
+  const deleteChosen = `
+DELETE h FROM JSON_TABLE(?, '$[*]' COLUMNS (seq BIGINT PATH '$')) AS chosen
+  STRAIGHT_JOIN ${history} AS h ON h.seq = chosen.seq`;
   const count = `SELECT ${state} AS state, count(*) AS count FROM ${table} GROUP BY ${state} ORDER BY ${state}`;
   const choose = `SELECT ${id} AS id, CAST(${id} AS CHAR) AS entity FROM ${table} WHERE ${state} = ? ORDER BY ${id} LIMIT ? FOR UPDATE`;
   const migrate = `UPDATE ${table} SET ${state} = ?${version === null ? "" : `, ${version} = ${version} + 1`} WHERE ${id} = ? AND ${state} = ?`;
@@ -84,6 +99,15 @@ SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
     },
     *history(rowId, limit) {
       return yield { sql: readHistory, parameters: [machine, rowId, String(rowId), limit] };
+    },
+    *pageEnd({ seq }, limit) {
+      return parsePlace((yield { sql: pageEnd, parameters: [seq, limit] })[0]);
+    },
+    *prune(after, upTo, keepMs) {
+      const chosen = yield { sql: chooseOld, parameters: [after.seq, upTo.seq, machine, keepMs] };
+      if (chosen.length === 0) return 0;
+      const seqs = JSON.stringify(chosen.map((row) => parseNumber(row["seq"], "seq")));
+      return affected(yield { sql: deleteChosen, parameters: [seqs] });
     },
     *count() {
       return yield { sql: count, parameters: [] };

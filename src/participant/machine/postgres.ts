@@ -1,9 +1,11 @@
 import { literal } from "../identifiers.ts";
+import { nowMs } from "../migrations/now.ts";
 import { parseNumber } from "../parse-number.ts";
 import {
   firstNumber,
   type MachineSql,
   type MachineTable,
+  moves,
   noteColumns,
   noteValues,
   parseFound,
@@ -50,12 +52,27 @@ SELECT seq, ${noteColumns}, at FROM ${history}
  WHERE machine = $1::text AND entity = $2::text AND event_id = $3::text`;
   const lastMove = `
 SELECT max(seq) AS seq FROM ${history}
- WHERE machine = $1::text AND entity = $2::text AND outcome IN ('moved', 'migrated', 'override')`;
+ WHERE machine = $1::text AND entity = $2::text AND outcome IN ${moves}`;
   // The id as the database writes it, if the row is still there: an uuid may be given in capitals.
   const readHistory = `
 SELECT seq, ${noteColumns}, at FROM ${history}
  WHERE machine = $1::text AND entity = coalesce((SELECT ${id}::text FROM ${table} WHERE ${id} = $2), $3::text)
  ORDER BY seq LIMIT $4::integer`;
+  // Both by primary key. The look for a later move is written as a value, which is asked for row by row: an EXISTS may be
+  // planned as a join with the whole history.
+  const pageEnd = `
+SELECT entity, seq FROM (
+  SELECT entity, seq FROM ${history} WHERE machine = $1::text AND (entity, seq) > ($2::text, $3::bigint)
+   ORDER BY entity, seq LIMIT $4::integer) AS page
+ ORDER BY entity DESC, seq DESC LIMIT 1`;
+  const prune = `
+DELETE FROM ${history} AS old
+ WHERE machine = $1::text AND (entity, seq) > ($2::text, $3::bigint) AND (entity, seq) <= ($4::text, $5::bigint)
+   AND at < ${nowMs.postgres} - $6::bigint
+   AND (SELECT true FROM ${history} AS later
+         WHERE later.machine = old.machine AND later.entity = old.entity AND later.seq > old.seq AND later.outcome IN ${moves}
+         LIMIT 1)
+RETURNING 1`;
   const count = `SELECT ${state}::text AS state, count(*)::text AS count FROM ${table} GROUP BY 1 ORDER BY 1`;
   const migrate = `
 WITH chosen AS (
@@ -96,6 +113,14 @@ RETURNING 1`;
     },
     *history(rowId, limit) {
       return yield { sql: readHistory, parameters: [machine, rowId, String(rowId), limit] };
+    },
+    *pageEnd({ entity, seq }, limit) {
+      const [row] = yield { sql: pageEnd, parameters: [machine, entity, seq, limit] };
+      return row === undefined ? null : { entity: String(row["entity"]), seq: parseNumber(row["seq"], "seq") };
+    },
+    *prune(after, upTo, keepMs) {
+      const parameters = [machine, after.entity, after.seq, upTo.entity, upTo.seq, keepMs];
+      return (yield { sql: prune, parameters }).length;
     },
     *count() {
       return yield { sql: count, parameters: [] };

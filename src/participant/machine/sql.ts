@@ -47,6 +47,12 @@ export interface Change {
   readonly values: readonly unknown[];
 }
 
+/** A line of the history in the order of its primary key, which is (entity, seq) on PostgreSQL and seq elsewhere. */
+export interface HistoryPlace {
+  readonly entity: string;
+  readonly seq: number;
+}
+
 export interface MachineSql {
   /** The row, locked until the transaction ends; `whole`: with all columns. */
   lock(id: RowId, whole: boolean): Script<FoundRow | null>;
@@ -62,6 +68,10 @@ export interface MachineSql {
   /** The number of the last event that was taken. */
   lastMove(entity: string): Script<number>;
   history(id: RowId, limit: number): Script<readonly Row[]>;
+  /** The last of up to `limit` lines behind this one; null: there is none. */
+  pageEnd(after: HistoryPlace, limit: number): Script<HistoryPlace | null>;
+  /** Deletes, behind one line and up to another, what is older than `keepMs` and has a later move of its row; returns how many. */
+  prune(after: HistoryPlace, upTo: HistoryPlace, keepMs: number): Script<number>;
   /** How many rows are in each state. */
   count(): Script<readonly Row[]>;
   /** Moves up to `limit` rows from one state to another whatever the machine says, with history; returns how many. */
@@ -94,6 +104,9 @@ export function quoteMachineTable(
 
 // ── What the files of statements share ─────────────────────────────────────────────────────────────────────────────
 
+/** Outcomes of lines that a row's state comes from. */
+export const moves = "('moved', 'migrated', 'override')";
+
 export const noteColumns = "outcome, event, from_state, to_state, event_id, actor, reason";
 export const noteValues = (note: Note): readonly unknown[] => [
   note.outcome,
@@ -116,6 +129,10 @@ export function parseFound(row: Row | undefined): FoundRow | null {
     row: columns,
   };
 }
+
+/** Where seq alone says the place. */
+export const parsePlace = (row: Row | undefined): HistoryPlace | null =>
+  row?.["seq"] === null || row === undefined ? null : { entity: "", seq: parseNumber(row["seq"], "seq") };
 
 export const firstNumber = (rows: readonly Row[]): number | null =>
   rows[0] === undefined ? null : parseNumber(rows[0]["seq"], "seq");

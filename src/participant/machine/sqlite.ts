@@ -1,13 +1,16 @@
 import type { Row, Script } from "../../core/script.ts";
+import { nowMs } from "../migrations/now.ts";
 import { parseNumber } from "../parse-number.ts";
 import {
   type Change,
   firstNumber,
   type MachineSql,
   type MachineTable,
+  moves,
   noteColumns,
   noteValues,
   parseFound,
+  parsePlace,
   remembered,
 } from "./sql.ts";
 
@@ -41,11 +44,21 @@ RETURNING seq`;
 SELECT seq, ${noteColumns}, at FROM ${history} WHERE machine = ? AND entity = ? AND event_id = ?`;
   const lastMove = `
 SELECT max(seq) AS seq FROM ${history}
- WHERE machine = ? AND entity = ? AND outcome IN ('moved', 'migrated', 'override')`;
+ WHERE machine = ? AND entity = ? AND outcome IN ${moves}`;
   const readHistory = `
 SELECT seq, ${noteColumns}, at FROM ${history}
  WHERE machine = ? AND entity = coalesce((SELECT CAST(${id} AS TEXT) FROM ${table} WHERE ${id} = ?), ?)
  ORDER BY seq LIMIT ?`;
+  // By primary key, through the lines of all machines (+ keeps the planner from the machine's index, which would read all of
+  // its lines for each page); a later move by the index of event ids.
+  const pageEnd = `SELECT max(seq) AS seq FROM (SELECT seq FROM ${history} WHERE seq > ? ORDER BY seq LIMIT ?)`;
+  const prune = `
+DELETE FROM ${history}
+ WHERE seq > ? AND seq <= ? AND +machine = ? AND at < ${nowMs.sqlite} - ?
+   AND EXISTS (SELECT 1 FROM ${history} AS later
+                WHERE later.machine = ${history}.machine AND later.entity = ${history}.entity AND later.seq > ${history}.seq
+                  AND later.outcome IN ${moves})
+RETURNING 1`;
   const count = `SELECT ${state} AS state, count(*) AS count FROM ${table} GROUP BY 1 ORDER BY 1`;
   const migrate = `
 UPDATE ${table} SET ${state} = ?${version === null ? "" : `, ${version} = ${version} + 1`}
@@ -84,6 +97,12 @@ SELECT ?, moved.value, 'migrated', ?, ?, ?, ? FROM json_each(?) AS moved`;
     },
     *history(rowId, limit) {
       return yield { sql: readHistory, parameters: [machine, rowId, String(rowId), limit] };
+    },
+    *pageEnd({ seq }, limit) {
+      return parsePlace((yield { sql: pageEnd, parameters: [seq, limit] })[0]);
+    },
+    *prune(after, upTo, keepMs) {
+      return (yield { sql: prune, parameters: [after.seq, upTo.seq, machine, keepMs] }).length;
     },
     *count() {
       return yield { sql: count, parameters: [] };

@@ -1,4 +1,6 @@
 // What a program holds of a state machine.
+
+import type { Duration } from "../../core/duration.ts";
 import type { Checked, Columns, EventOf, Guard, StateOf, States, Top, Within } from "../../core/machine/spec.ts";
 import type { XStateConfig } from "../../core/machine/xstate.ts";
 import type { Answer, Mode } from "../../core/participant.ts";
@@ -108,6 +110,15 @@ export interface MigrateOptions {
   readonly batch?: number;
 }
 
+export interface PruneHistoryOptions {
+  /** Lines are kept for so long, at least. 1 minute … 10 years. */
+  readonly keep: Duration;
+  /** Lines looked at in one transaction, 1 … 10 000. Default 500. */
+  readonly batch?: number;
+  /** Ends the pruning after the batch that is under way. */
+  readonly signal?: AbortSignal;
+}
+
 /** A state machine over the rows of one table. `M`: on a synchronous client its answers are no promises. */
 export interface Machine<S extends States, Tx, M extends Mode = Mode> {
   readonly name: string;
@@ -169,6 +180,17 @@ export interface Machine<S extends States, Tx, M extends Mode = Mode> {
    * @throws STATE_UNMAPPED, and moves nothing, if rows are in an unknown state that has no mapping. OPTION_INVALID.
    */
   migrateRows(map: { readonly [from: string]: StateOf<S> | Top<S> }, options?: MigrateOptions): Promise<number>;
+
+  /**
+   * Deletes lines of this machine's history that are older than `keep`, by the database's clock, and answers how many. Of each
+   * row its last move stays, however old it is, and what came after it; of a row that is gone too. Walks the whole history
+   * once, in batches, each a commit of its own; idempotent, and safe beside movers and from several processes at once.
+   *
+   * With its line an event's id is forgotten: delivered once more, it is a new event.
+   *
+   * @throws OPTION_INVALID, PARTICIPANT_NOT_MIGRATED.
+   */
+  pruneHistory(options: PruneHistoryOptions): Promise<number>;
 
   /** Statements that make the database itself refuse what is no edge of this machine, whatever client asks. For a migration of yours. */
   triggerSql(): readonly string[];

@@ -96,6 +96,9 @@ function* allOf(statements: readonly string[]): Script<void> {
   for (const sql of statements) yield { sql, parameters: [] };
 }
 
+const historyOf = ({ port }: Scene): string =>
+  port.dialect === "postgres" ? "makegood.machine_history" : "makegood_machine_history";
+
 const brief = (lines: readonly HistoryEntry<string>[]): readonly string[] =>
   lines.map(({ outcome, event, from, to }) => `${outcome} ${event} ${from} → ${to}`);
 
@@ -383,6 +386,74 @@ export const machineClaims: readonly Claim[] = [
       );
       equal((await table.row(2)).revision, 2);
       equal((await send({ id: 2 }, "process")).kind, "moved");
+    },
+  },
+  {
+    name: "machine: pruneHistory takes the old lines of each row but its last move, in batches, and of this machine only",
+    async check(scene) {
+      const { machine, table, history, send } = await ordersOf(scene, { refusals: "record" });
+      const other = await ordersOf(scene);
+      await table.insert(2, "created");
+      await send({ id: 1 }, "remind", { eventId: "r1" });
+      for (const id of [1, 2]) {
+        await send({ id }, "approve", { eventId: "a1" });
+        await send({ id }, "deliver", { eventId: "d1" });
+      }
+      for (const event of ["approve", "process"]) await other.send({ id: 1 }, event);
+      equal(await machine.pruneHistory({ keep: "1m", batch: 1 }), 0);
+      await table.run(`UPDATE ${historyOf(scene)} SET at = at - 61000`);
+      await send({ id: 2 }, "process");
+      // Of row 1 the first line. Of row 2 all but the line that is young, in pages that end in the middle of a row.
+      equal(await machine.pruneHistory({ keep: "1m", batch: 2 }), 3);
+      equal(await machine.pruneHistory({ keep: "1m" }), 0);
+      deepEqual(brief(await history(1)), [
+        "moved approve created → approved.plain",
+        "illegal deliver approved.plain → null",
+      ]);
+      deepEqual(brief(await history(2)), ["moved process approved.plain → approved.processing"]);
+      equal((await other.history(1)).length, 2);
+      // What is there is still known, what is not is new again.
+      equal((await send({ id: 1 }, "deliver", { eventId: "d1" })).kind, "duplicate");
+      equal((await send({ id: 1 }, "cancel", { eventId: "r1" })).kind, "moved");
+    },
+  },
+  {
+    name: "machine: pruneHistory loses no last line beside movers and beside itself, and stops when it is told to",
+    async check(scene) {
+      const { machine, table, history, send } = await ordersOf(scene);
+      const ids = Array.from({ length: 12 }, (_, at) => at + 2);
+      for (const id of ids) await table.insert(id, "created");
+      for (let round = 0; round < 4; round++) for (const id of ids) await send({ id }, "remind", {});
+      await table.run(`UPDATE ${historyOf(scene)} SET at = at - 61000`);
+      equal(await machine.pruneHistory({ keep: "1m", signal: AbortSignal.abort() }), 0);
+      const [pruned, again] = await Promise.all([
+        machine.pruneHistory({ keep: "1m", batch: 5 }),
+        machine.pruneHistory({ keep: "1m", batch: 7 }),
+        ...ids.map((id) => persist(() => send({ id }, "approve", {}, "other"))),
+      ]);
+      const rest = pruned + again + (await machine.pruneHistory({ keep: "1m" }));
+      equal(rest, ids.length * 4);
+      for (const id of ids) deepEqual(brief(await history(id)), ["moved approve created → approved.plain"]);
+    },
+  },
+  {
+    name: "machine: pruneHistory refuses what is no time to keep, and says PARTICIPANT_NOT_MIGRATED without makegood's tables",
+    async check(scene) {
+      const { machine } = await ordersOf(scene);
+      const wrong = [
+        undefined,
+        {},
+        { keep: "59s" },
+        { keep: "11 years" },
+        { keep: "1d", batch: 0 },
+        { keep: "1d", n: 1 },
+      ];
+      for (const options of wrong)
+        await rejects(machine.pruneHistory(options as never), { code: "OPTION_INVALID" }, JSON.stringify(options));
+      const stock = participant("stock", scene.fixture.emptyAdapter);
+      const states = { a: { on: { go: "b" } }, b: { final: true } } as const;
+      const without = stateMachine(stock, "order", { table: "orders", initial: "a", states });
+      await rejects(without.pruneHistory({ keep: "1d" }), (error) => codeOf(error) === "PARTICIPANT_NOT_MIGRATED");
     },
   },
   {
