@@ -43,6 +43,8 @@ export function idempotencyKeyExpress<Request extends ExpressRequest, Response e
 
 /**
  * Middleware for NestJS on Express: `consumer.apply(idempotencyKeyNest({ on: orders, scope })).forRoutes("payments")`.
+ * On Fastify register `idempotencyKeyFastify` with the application: what comes by middleware there has no body yet, and is
+ * answered with 415, BODY_UNREAD.
  *
  * @throws OPTION_INVALID
  */

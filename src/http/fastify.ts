@@ -31,7 +31,7 @@ type Running = Extract<Begun, { kind: "run" }>;
 /**
  * Plugin for Fastify: `await app.register(idempotencyKeyFastify({ on: orders, scope }))`, for the routes that are declared
  * where it is registered; within `app.register(async (child) => …)` for those in there. A reply is held back until it
- * is recorded; one that is a stream is not stored.
+ * is recorded; one that is a stream is not stored. The same in NestJS on Fastify, before its `listen`.
  *
  * @throws OPTION_INVALID
  */

@@ -1,6 +1,7 @@
 // Types that must keep working: each middleware fits its framework as it is, and `scope` is handed the framework's own
 // request. Checked by tsc; never run.
 import type { MiddlewareConsumer } from "@nestjs/common";
+import type { NestFastifyApplication } from "@nestjs/platform-fastify";
 import type { Express, Request, Response } from "express";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Context, Hono } from "hono";
@@ -28,6 +29,10 @@ export function useExpress(app: Express): void {
 export async function useFastify(app: FastifyInstance): Promise<void> {
   await app.register(idempotencyKeyFastify({ on, scope: (request: FastifyRequest) => request.hostname }));
   await app.register(idempotencyKeyFastify({ on, scope: async (request) => request.url }));
+}
+
+export async function useNestOnFastify(app: NestFastifyApplication): Promise<void> {
+  await app.register(idempotencyKeyFastify({ on, scope: (request: FastifyRequest) => request.hostname }));
 }
 
 export function useHono(app: Hono<{ Variables: { tenant: string } }>): void {

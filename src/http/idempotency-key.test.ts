@@ -7,8 +7,9 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
 import { Controller, type MiddlewareConsumer, Module, Post, Req, Res } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
 import express from "express";
-import fastify from "fastify";
+import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { Hono } from "hono";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -115,45 +116,78 @@ function fetchListener(handle: (request: Request) => Response | Promise<Response
   };
 }
 
-const serveNest: Serve = async (options, handler) => {
-  const answer = async (req: express.Request, res: express.Response): Promise<void> => {
-    const { status, headers = {}, body } = await handler(req.body, idempotentRunOf(req));
-    res.status(status).set(headers);
-    if (body === undefined) res.end();
-    else res.send(typeof body === "string" ? body : Buffer.from(body));
-  };
+/** A controller of one route, whose decorators are calls: the tests' TypeScript is erased, and so has none. */
+function paymentsOf<Request, Response>(
+  path: string,
+  answer: (req: Request, res: Response) => Promise<void>,
+): abstract new () => unknown {
   class Payments {
-    all(req: express.Request, res: express.Response): Promise<void> {
+    all(req: Request, res: Response): Promise<void> {
       return answer(req, res);
     }
   }
-  // Decorators as calls: the tests' TypeScript is erased, and so has none.
   const { prototype } = Payments;
   const descriptor = Object.getOwnPropertyDescriptor(prototype, "all") as PropertyDescriptor;
   Req()(prototype, "all", 0);
   Res()(prototype, "all", 1);
   Reflect.defineMetadata("design:paramtypes", [Object, Object], prototype, "all");
-  Post("*path")(prototype, "all", descriptor);
+  Post(path)(prototype, "all", descriptor);
   Controller()(Payments);
+  return Payments;
+}
+
+const serveNest: Serve = async (options, handler) => {
+  const Payments = paymentsOf("*path", async (req: express.Request, res: express.Response) => {
+    const { status, headers = {}, body } = await handler(req.body, idempotentRunOf(req));
+    res.status(status).set(headers);
+    if (body === undefined) res.end();
+    else res.send(typeof body === "string" ? body : Buffer.from(body));
+  });
   class App {
     configure(consumer: MiddlewareConsumer): void {
       const scope = (req: express.Request): string => req.get("x-tenant") ?? "none";
       consumer
         .apply(express.raw(), idempotencyKeyNest<express.Request, express.Response>({ ...options, scope }))
-        .forRoutes(Payments);
+        .forRoutes(Payments as never);
     }
   }
-  Module({ controllers: [Payments] })(App);
+  Module({ controllers: [Payments as never] })(App);
   const app = await NestFactory.create(App, { logger: false });
   await app.listen(0, "127.0.0.1");
   return { url: await app.getUrl(), close: () => app.close() };
 };
+
+const serveNestOnFastify: Serve = async (options, handler) => {
+  const Payments = paymentsOf("*", async (request: FastifyRequest, reply: FastifyReply) => {
+    const { status, headers = {}, body } = await handler(request.body, idempotentRunOf(request));
+    reply.code(status).headers(headers);
+    await reply.send(body === undefined ? undefined : typeof body === "string" ? body : Buffer.from(body));
+  });
+  const scope = (request: FastifyRequest): string => String(request.headers["x-tenant"] ?? "none");
+  return listenNestOnFastify(class {}, Payments, async (app) => {
+    app.useBodyParser("application/octet-stream", {}, (_request, body, done) => done(null, body));
+    await app.register(idempotencyKeyFastify({ ...options, scope }));
+  });
+};
+
+async function listenNestOnFastify(
+  App: new () => object,
+  Controlling: ReturnType<typeof paymentsOf>,
+  prepare: (app: NestFastifyApplication) => Promise<void>,
+): Promise<Served> {
+  Module({ controllers: [Controlling as never] })(App);
+  const app = await NestFactory.create<NestFastifyApplication>(App, new FastifyAdapter(), { logger: false });
+  await prepare(app);
+  await app.listen(0, "127.0.0.1");
+  return { url: await app.getUrl(), close: () => app.close() };
+}
 
 const frameworks: Readonly<Record<string, Serve>> = {
   Express: serveExpress,
   Fastify: serveFastify,
   Hono: serveHono,
   NestJS: serveNest,
+  "NestJS on Fastify": serveNestOnFastify,
 };
 
 // ── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -615,6 +649,21 @@ describe("what a server of node:http hands out", () => {
     );
     const served = await listen(createServer(app));
     expect(await post(served, { key: newKey() })).toMatchObject({ status: 415, json: { code: "BODY_UNREAD" } });
+    await served.close();
+  });
+
+  it("refuses with 415 what NestJS on Fastify hands to middleware, which comes before its parsers", async () => {
+    const on = await openOrders();
+    class App {
+      configure(consumer: MiddlewareConsumer): void {
+        consumer.apply(idempotencyKeyNest({ on, scope: () => "acme" })).forRoutes("*path");
+      }
+    }
+    let runs = 0;
+    const Payments = paymentsOf("*", async (_: FastifyRequest, reply: FastifyReply) => void reply.send(`${++runs}`));
+    const served = await listenNestOnFastify(App, Payments, async () => {});
+    expect(await post(served, { key: newKey() })).toMatchObject({ status: 415, json: { code: "BODY_UNREAD" } });
+    expect(runs).toBe(0);
     await served.close();
   });
 
