@@ -168,7 +168,7 @@ function suite(
         (place) => ({
           ...place,
           engine: proxy.through(place.engine),
-          far: place.kind === "postgres" ? proxy.through(place.far) : place.far,
+          far: proxy.through(place.far),
         }),
       );
     } finally {

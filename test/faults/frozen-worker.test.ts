@@ -24,23 +24,28 @@ interface Case {
   readonly plot: PlotName;
   readonly freezeAt: Spot;
   /** Only there. */
-  readonly on?: Place["kind"];
+  readonly on?: readonly Place["kind"][];
   /** The frozen one holds what the other one needs to go on, or (`all`) even to begin: it is revived before that. */
   readonly holds?: "step" | "all";
   /** A person cancels while it is frozen; what there is then. */
   readonly canceled?: readonly string[];
-  /** PostgreSQL ends the frozen transaction after so long. */
+  /** The server ends the frozen transaction after so long. */
   readonly maxIdleMs?: number;
 }
 
 const cases: readonly Case[] = [
   // The first BEGIN in each place asks which database it is.
   { title: "before its own transaction", plot: "buys", freezeAt: at("effect: own: before BEGIN", 2) },
-  { title: "in its own transaction", plot: "buys", on: "postgres", freezeAt: at("effect: own stock: body returns") },
+  {
+    title: "in its own transaction",
+    plot: "buys",
+    on: ["postgres", "mariadb"],
+    freezeAt: at("effect: own stock: body returns"),
+  },
   {
     title: "in its own transaction, on which it holds everybody up",
     plot: "buys",
-    on: "sqlite",
+    on: ["sqlite"],
     freezeAt: at("effect: own stock: body returns"),
     holds: "all",
   },
@@ -54,7 +59,7 @@ const cases: readonly Case[] = [
   {
     title: "in a far transaction that the server ends",
     plot: "buys",
-    on: "postgres",
+    on: ["postgres", "mariadb"],
     freezeAt: at("effect: far ledger: body returns"),
     maxIdleMs: 700,
   },
@@ -127,95 +132,87 @@ const sameplace = [
   before("as the end of the way back", "refused", commitOf("compensated")),
 ];
 
-describeWorlds(
-  "a worker that is frozen past its lease",
-  (newPlace, kind) => {
-    const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
+describeWorlds("a worker that is frozen past its lease", (newPlace, kind) => {
+  const { start } = makeNursery<WorkerArguments>("./worker-child.ts");
 
-    it.concurrent.each(cases.filter(({ on = kind }) => on === kind))(
-      "$title does no harm when it is revived",
-      async (one) => {
-        const place = newPlace(one.maxIdleMs === undefined ? {} : { maxIdleMs: one.maxIdleMs });
-        const world = await openWorld(place);
-        const app = makegood({ store: world.store, namespace: place.name });
-        const plots = makePlots(world);
-        app.register(...Object.values(plots));
-        try {
-          const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
-          await frozen.said("ready");
-          const execution = await app.start(plots[one.plot], "1");
-          await frozen.said("frozen");
-          if (one.canceled !== undefined) await app.cancel(execution.id);
-          const other = start({ place, name: "other", leaseMs });
-          if (one.holds === "all") await leaseIsOut();
-          else if (one.holds === "step") await isTakenOver(app, execution.id);
-          else await execution.outcome();
-          frozen.kill("SIGCONT");
-          await frozen.said("revived");
-          await execution.outcome();
-          // From here only the revived one is left to do the work, and it does.
-          other.kill("SIGKILL");
-          await other.exit;
-          const second = await app.start(plots.buys, "2");
-          expect((await second.outcome()).state).toBe("completed");
-          if (one.holds !== "all") await isTakenOver(app, execution.id);
-          const report = await makeReport(app, world, execution.id);
-          expect(report).toMatchObject({ unfinished: 0, incidents: [] });
-          expect(report.state).toBe(one.canceled === undefined ? expected[one.plot].state : "canceled");
-          expect(effectsOf(report)).toEqual([
-            ...(one.canceled ?? expected[one.plot].effects),
-            ...expected.buys.effects,
-          ]);
-          expect(frozen.hasExited()).toBe(false);
-        } finally {
-          await app.stop();
-          await world.close();
-        }
-      },
-      60_000,
-    );
+  it.concurrent.each(cases.filter(({ on = [kind] }) => on.includes(kind)))(
+    "$title does no harm when it is revived",
+    async (one) => {
+      const place = newPlace(one.maxIdleMs === undefined ? {} : { maxIdleMs: one.maxIdleMs });
+      const world = await openWorld(place);
+      const app = makegood({ store: world.store, namespace: place.name });
+      const plots = makePlots(world);
+      app.register(...Object.values(plots));
+      try {
+        const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
+        await frozen.said("ready");
+        const execution = await app.start(plots[one.plot], "1");
+        await frozen.said("frozen");
+        if (one.canceled !== undefined) await app.cancel(execution.id);
+        const other = start({ place, name: "other", leaseMs });
+        if (one.holds === "all") await leaseIsOut();
+        else if (one.holds === "step") await isTakenOver(app, execution.id);
+        else await execution.outcome();
+        frozen.kill("SIGCONT");
+        await frozen.said("revived");
+        await execution.outcome();
+        // From here only the revived one is left to do the work, and it does.
+        other.kill("SIGKILL");
+        await other.exit;
+        const second = await app.start(plots.buys, "2");
+        expect((await second.outcome()).state).toBe("completed");
+        if (one.holds !== "all") await isTakenOver(app, execution.id);
+        const report = await makeReport(app, world, execution.id);
+        expect(report).toMatchObject({ unfinished: 0, incidents: [] });
+        expect(report.state).toBe(one.canceled === undefined ? expected[one.plot].state : "canceled");
+        expect(effectsOf(report)).toEqual([...(one.canceled ?? expected[one.plot].effects), ...expected.buys.effects]);
+        expect(frozen.hasExited()).toBe(false);
+      } finally {
+        await app.stop();
+        await world.close();
+      }
+    },
+    120_000,
+  );
 
-    // Where the other one has finished, its status alone refuses the late writes. Here it stands at the very same place, so
-    // that only the token is left to tell them apart.
-    it.concurrent.each(sameplace)(
-      "gets nothing written $title, where the one that took over stands, too",
-      async (one) => {
-        const place = newPlace();
-        const world = await openWorld(place);
-        const app = makegood({ store: world.store, namespace: place.name });
-        const plots = makePlots(world);
-        app.register(...Object.values(plots));
-        try {
-          const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
-          await frozen.said("ready");
-          const execution = await app.start(plots[one.plot], "1");
-          await frozen.said("frozen");
-          // Of the same name it takes over at once; its lease is long, so that nobody takes over from it.
-          const other = start({ place, name: "frozen", leaseMs: 60_000, freezeAt: one.otherAt ?? one.freezeAt });
-          await other.said("frozen");
-          const before = await written(app, world, execution.id);
-          frozen.kill("SIGCONT");
-          await frozen.said("revived");
-          const second = await app.start(plots.buys, "2");
-          expect((await second.outcome()).state).toBe("completed");
-          expect(await written(app, world, execution.id)).toEqual(before);
-          other.kill("SIGCONT");
-          expect((await execution.outcome()).state).toBe(expected[one.plot].state);
-          expect([...effectsOf(await makeReport(app, world, execution.id))].sort()).toEqual(
-            [...expected[one.plot].effects, ...expected.buys.effects].sort(),
-          );
-          expect(await app.incidents()).toEqual([]);
-        } finally {
-          await app.stop();
-          await world.close();
-        }
-      },
-      60_000,
-    );
-    // On MariaDB no participant is in the engine's own database, and the points at which one freezes are others.
-  },
-  ["sqlite", "postgres"],
-);
+  // Where the other one has finished, its status alone refuses the late writes. Here it stands at the very same place, so
+  // that only the token is left to tell them apart.
+  it.concurrent.each(sameplace)(
+    "gets nothing written $title, where the one that took over stands, too",
+    async (one) => {
+      const place = newPlace();
+      const world = await openWorld(place);
+      const app = makegood({ store: world.store, namespace: place.name });
+      const plots = makePlots(world);
+      app.register(...Object.values(plots));
+      try {
+        const frozen = start({ place, name: "frozen", leaseMs, freezeAt: one.freezeAt });
+        await frozen.said("ready");
+        const execution = await app.start(plots[one.plot], "1");
+        await frozen.said("frozen");
+        // Of the same name it takes over at once; its lease is long, so that nobody takes over from it.
+        const other = start({ place, name: "frozen", leaseMs: 60_000, freezeAt: one.otherAt ?? one.freezeAt });
+        await other.said("frozen");
+        const before = await written(app, world, execution.id);
+        frozen.kill("SIGCONT");
+        await frozen.said("revived");
+        const second = await app.start(plots.buys, "2");
+        expect((await second.outcome()).state).toBe("completed");
+        expect(await written(app, world, execution.id)).toEqual(before);
+        other.kill("SIGCONT");
+        expect((await execution.outcome()).state).toBe(expected[one.plot].state);
+        expect([...effectsOf(await makeReport(app, world, execution.id))].sort()).toEqual(
+          [...expected[one.plot].effects, ...expected.buys.effects].sort(),
+        );
+        expect(await app.incidents()).toEqual([]);
+      } finally {
+        await app.stop();
+        await world.close();
+      }
+    },
+    120_000,
+  );
+});
 
 /** What only the owner may write: the guard row, the journal, and effects in the engine's own database. */
 async function written(app: App, world: World, executionId: string): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** A participant's book: append-only, without a unique key on the effect, so that a second effect shows. */
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import type mysql from "mysql2/promise";
 import type pg from "pg";
 import type { Participant } from "../../../src/core/participant.ts";
 
@@ -32,6 +33,8 @@ export const bookTables = {
     "CREATE TABLE IF NOT EXISTS effect (n INTEGER PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at INTEGER NOT NULL)",
   postgres:
     "CREATE TABLE IF NOT EXISTS effect (n SERIAL PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at BIGINT NOT NULL)",
+  mariadb:
+    "CREATE TABLE IF NOT EXISTS effect (n BIGINT AUTO_INCREMENT PRIMARY KEY, world TEXT NOT NULL, what TEXT NOT NULL, receipt TEXT NOT NULL, at BIGINT NOT NULL) ENGINE = InnoDB",
 } as const;
 
 interface Opened<Tx> {
@@ -65,20 +68,48 @@ export function sqliteBook(db: DatabaseSync, { place, world, on, at }: Opened<Da
   };
 }
 
-export function postgresBook(pool: pg.Pool, { place, world, on, at }: Opened<pg.PoolClient>): Book {
+export function postgresBook(pool: pg.Pool, opened: Opened<pg.PoolClient>): Book {
+  return serverBook(opened, {
+    insert: (tx, values) =>
+      tx.query("INSERT INTO effect (world, what, receipt, at) VALUES ($1, $2, $3, $4)", [...values]),
+    select: async (world) =>
+      (await pool.query<EffectRow>("SELECT what, receipt, at FROM effect WHERE world = $1 ORDER BY n", [world])).rows,
+  });
+}
+
+export function mariadbBook(pool: mysql.Pool, opened: Opened<mysql.PoolConnection>): Book {
+  return serverBook(opened, {
+    insert: (tx, values) => tx.query("INSERT INTO effect (world, what, receipt, at) VALUES (?, ?, ?, ?)", [...values]),
+    select: async (world) => {
+      const select = "SELECT what, receipt, at FROM effect WHERE world = ? ORDER BY n";
+      return (await pool.query<(EffectRow & mysql.RowDataPacket)[]>(select, [world]))[0];
+    },
+  });
+}
+
+interface EffectRow {
+  readonly what: string;
+  readonly receipt: string;
+  readonly at: string | number;
+}
+
+interface Statements<Tx> {
+  insert(tx: Tx, values: readonly (string | number)[]): Promise<unknown>;
+  select(world: string): Promise<readonly EffectRow[]>;
+}
+
+function serverBook<Tx>({ place, world, on, at }: Opened<Tx>, { insert, select }: Statements<Tx>): Book {
   return {
     place,
     on: on as unknown as Book["on"],
     async add(tx, what, receipt) {
       at(`effect: ${place} ${what}: body begins`);
-      const insert = "INSERT INTO effect (world, what, receipt, at) VALUES ($1, $2, $3, $4)";
-      await (tx as pg.PoolClient).query(insert, [world, what, receipt, monotonicUs()]);
+      await insert(tx as Tx, [world, what, receipt, monotonicUs()]);
       at(`effect: ${place} ${what}: body returns`);
       return receipt;
     },
     async effects() {
-      const select = "SELECT what, receipt, at FROM effect WHERE world = $1 ORDER BY n";
-      const { rows } = await pool.query<{ what: string; receipt: string; at: string }>(select, [world]);
+      const rows = await select(world);
       return rows.map((row) => ({ place, what: row.what, receipt: row.receipt, at: Number(row.at) }));
     },
   };

@@ -1,7 +1,4 @@
-/**
- * Fresh worlds for a test file: on SQLite copies of one template, on PostgreSQL one pair of databases for all, on MariaDB one
- * database for all and copies of the template's books.
- */
+/** Fresh worlds for a test file: on SQLite copies of one template, on the servers one pair of databases for all. */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,27 +12,21 @@ export type NewPlace = (more?: Partial<Place>) => Place;
 
 type Suite = (newPlace: NewPlace, kind: Place["kind"]) => void;
 
-/** Runs the suite on each of these databases. */
-export function describeWorlds(
-  name: string,
-  suite: Suite,
-  kinds: readonly Place["kind"][] = ["sqlite", "postgres", "mariadb"],
-): void {
-  if (kinds.includes("sqlite")) describe(`${name}, on SQLite`, () => suite(sqlitePlaces(), "sqlite"));
-  if (kinds.includes("postgres"))
-    describeWithPostgres(`${name}, on PostgreSQL`, (database) =>
-      suite(
-        postgresPlaces(() => database.url),
-        "postgres",
-      ),
-    );
-  if (kinds.includes("mariadb"))
-    describeWithMariadb(`${name}, on MariaDB`, (database) =>
-      suite(
-        mariadbPlaces(() => database.url),
-        "mariadb",
-      ),
-    );
+/** Runs the suite on each database. */
+export function describeWorlds(name: string, suite: Suite): void {
+  describe(`${name}, on SQLite`, () => suite(sqlitePlaces(), "sqlite"));
+  describeWithPostgres(`${name}, on PostgreSQL`, (database) =>
+    suite(
+      postgresPlaces(() => database.url),
+      "postgres",
+    ),
+  );
+  describeWithMariadb(`${name}, on MariaDB`, (database) =>
+    suite(
+      mariadbPlaces(() => database.url),
+      "mariadb",
+    ),
+  );
 }
 
 export function sqlitePlaces(): NewPlace {
@@ -68,61 +59,34 @@ export function sqlitePlaces(): NewPlace {
 }
 
 /** `serverUrl` is asked for when the tests begin. */
-export function postgresPlaces(serverUrl: () => string): NewPlace {
+export const postgresPlaces = (serverUrl: () => string): NewPlace =>
+  serverPlaces("postgres", createDatabase, serverUrl);
+
+/** The same. */
+export const mariadbPlaces = (serverUrl: () => string): NewPlace =>
+  serverPlaces("mariadb", createMariadbDatabase, serverUrl);
+
+function serverPlaces(
+  kind: Place["kind"],
+  create: (serverUrl: string) => Promise<TestDatabase>,
+  serverUrl: () => string,
+): NewPlace {
   const folder = makeFolder();
   let databases: readonly [TestDatabase, TestDatabase] | undefined;
   let count = 0;
   const placeNamed = (name: string): Place => {
     if (databases === undefined)
       throw new Error("Expected a place to be made inside a test, found none of the databases yet.");
-    return {
-      kind: "postgres",
-      name,
-      engine: databases[0].url,
-      far: databases[1].url,
-      remote: join(folder, `${name}.db`),
-    };
+    return { kind, name, engine: databases[0].url, far: databases[1].url, remote: join(folder, `${name}.db`) };
   };
   beforeAll(async () => {
-    databases = [await createDatabase(serverUrl()), await createDatabase(serverUrl())];
+    databases = [await create(serverUrl()), await create(serverUrl())];
     await settle(placeNamed("template"));
   });
   afterAll(async () => {
     for (const database of databases ?? []) await database.drop();
   });
   return (more) => ({ ...placeNamed(`w${++count}`), ...more });
-}
-
-/** As `postgresPlaces`; the books are files, own and far alike. */
-export function mariadbPlaces(serverUrl: () => string): NewPlace {
-  const folder = makeFolder();
-  let database: TestDatabase | undefined;
-  let count = 0;
-  const placeIn = (here: string, name: string): Place => {
-    if (database === undefined) throw new Error("Expected a place to be made inside a test, found no database yet.");
-    mkdirSync(here);
-    return {
-      kind: "mariadb",
-      name,
-      engine: database.url,
-      own: join(here, "own.db"),
-      far: join(here, "far.db"),
-      remote: join(here, "remote.db"),
-    };
-  };
-  const template = join(folder, "template");
-  beforeAll(async () => {
-    database = await createMariadbDatabase(serverUrl());
-    await settle(placeIn(template, "template"));
-  });
-  afterAll(() => database?.drop());
-  return (more) => {
-    const name = `w${++count}`;
-    const here = join(folder, name);
-    const place = { ...placeIn(here, name), ...more };
-    for (const book of ["own.db", "far.db"]) copyFileSync(join(template, book), join(here, book));
-    return place;
-  };
 }
 
 function makeFolder(): string {

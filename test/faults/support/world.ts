@@ -3,10 +3,11 @@
  * book, and a provider. Plain data, so that it can be handed to child processes.
  */
 import { DatabaseSync } from "node:sqlite";
+import type { Pool, PoolConnection } from "mysql2/promise";
 import type pg from "pg";
 import type { Store } from "../../../src/core/store.ts";
 import { participant } from "../../../src/participant/participant.ts";
-import { type Book, bookTables, type Effect, postgresBook, sqliteBook } from "./book.ts";
+import { type Book, bookTables, type Effect, mariadbBook, postgresBook, sqliteBook } from "./book.ts";
 import { type At, pointedAdapter, pointedStore } from "./points.ts";
 import { Provider } from "./provider.ts";
 
@@ -17,13 +18,11 @@ export interface Place {
   /** Files, or addresses. */
   readonly engine: string;
   readonly far: string;
-  /** File of the book called own where the engine's database can have none of its own: on MariaDB. */
-  readonly own?: string;
   /** File of the provider. */
   readonly remote: string;
-  /** PostgreSQL ends a transaction of a participant that idles for so long. */
+  /** The server ends a transaction of a participant that idles for so long. MariaDB knows whole seconds. */
   readonly maxIdleMs?: number;
-  /** How long a statement waits for PostgreSQL's answer. */
+  /** How long a statement waits for the server's answer. */
   readonly deadlineMs?: number;
 }
 
@@ -77,19 +76,14 @@ interface Opened {
 export async function warmUp(): Promise<void> {
   await Promise.all([
     ...[import("../../../src/sqlite.ts"), import("../../../src/postgres.ts"), import("../../../src/mysql.ts")],
-    ...[import("pg"), import("mysql2")],
+    ...[import("pg"), import("mysql2/promise")],
   ]);
 }
 
 // Each kind's modules are loaded where it is used: a child that is killed a hundred times should start fast.
 
 async function openSqlite({ name: world, engine, far }: Place, at: At): Promise<Opened> {
-  const { sqlite } = await import("../../../src/sqlite.ts");
-  return { newStore: () => sqlite(engine), ...(await openFiles(world, engine, far, at)) };
-}
-
-async function openFiles(world: string, ownFile: string, farFile: string, at: At): Promise<Omit<Opened, "newStore">> {
-  const { nodeSqlite } = await import("../../../src/sqlite.ts");
+  const { nodeSqlite, sqlite } = await import("../../../src/sqlite.ts");
   const dbs: DatabaseSync[] = [];
   const book = (place: string, file: string): Book => {
     const db = new DatabaseSync(file, { timeout: 20 });
@@ -100,30 +94,39 @@ async function openFiles(world: string, ownFile: string, farFile: string, at: At
     return sqliteBook(reader, { place, world, on, at });
   };
   return {
-    own: book("own", ownFile),
-    far: book("far", farFile),
+    newStore: () => sqlite(engine),
+    own: book("own", engine),
+    far: book("far", far),
     close: async () => dbs.forEach((db) => void db.close()),
   };
 }
 
-/** The engine's database is MariaDB; both books are files. */
 async function openMariadb(
-  { name: world, engine, own = "", far, deadlineMs = 10_000 }: Place,
+  { name: world, engine, far, maxIdleMs = 0, deadlineMs = 10_000 }: Place,
   at: At,
 ): Promise<Opened> {
-  const { mysql } = await import("../../../src/mysql.ts");
-  const { createPool } = await import("mysql2");
+  const { mysql, mysql2 } = await import("../../../src/mysql.ts");
+  const { createPool } = await import("mysql2/promise");
+  const pools: Pool[] = [];
+  const pool = (uri: string, connectionLimit: number): Pool => {
+    const made = createPool({ uri, connectionLimit, connectTimeout: 5_000 });
+    pools.push(made);
+    return made;
+  };
+  const book = (place: string, uri: string): Book => {
+    const books = pool(uri, 10);
+    const limit = `SET SESSION idle_transaction_timeout = ${Math.ceil(maxIdleMs / 1_000)}`;
+    books.pool.on("connection", (connection) => connection.query(limit, () => undefined));
+    const on = participant<PoolConnection, "async">(place, pointedAdapter(place, mysql2(books), at));
+    return mariadbBook(books, { place, world, on, at });
+  };
   // The lives of one world share it, and the dead ones keep what they had.
-  const pool = createPool({ uri: engine, connectionLimit: 30, connectTimeout: 5_000 });
-  const books = await openFiles(world, own, far, at);
+  const enginePool = pool(engine, 30);
   return {
-    newStore: () => mysql(pool, { migrate: true, deadlineMs }),
-    own: books.own,
-    far: books.far,
-    close: async () => {
-      await books.close();
-      await new Promise((resolve) => pool.end(resolve));
-    },
+    newStore: () => mysql(enginePool, { migrate: true, deadlineMs }),
+    own: book("own", engine),
+    far: book("far", far),
+    close: async () => void (await Promise.allSettled(pools.map((one) => one.end()))),
   };
 }
 
@@ -177,16 +180,25 @@ export async function settle(place: Place): Promise<void> {
   }
 }
 
-async function makeBooks({ kind, engine, own = engine, far }: Place): Promise<void> {
-  for (const address of [own, far]) {
-    if (kind !== "postgres") {
-      const db = new DatabaseSync(address);
-      db.exec(`PRAGMA journal_mode = WAL; ${bookTables.sqlite}`);
-      db.close();
-    } else {
-      const pool = (await makePoolOf())(address);
-      await pool.query(bookTables.postgres);
-      await pool.end();
-    }
-  }
+async function makeBooks({ kind, engine, far }: Place): Promise<void> {
+  for (const address of [engine, far]) await bookMakers[kind](address);
 }
+
+const bookMakers: Readonly<Record<Place["kind"], (address: string) => Promise<void>>> = {
+  async sqlite(file) {
+    const db = new DatabaseSync(file);
+    db.exec(`PRAGMA journal_mode = WAL; ${bookTables.sqlite}`);
+    db.close();
+  },
+  async postgres(url) {
+    const pool = (await makePoolOf())(url);
+    await pool.query(bookTables.postgres);
+    await pool.end();
+  },
+  async mariadb(uri) {
+    const { createConnection } = await import("mysql2/promise");
+    const connection = await createConnection({ uri });
+    await connection.query(bookTables.mariadb);
+    await connection.end();
+  },
+};
