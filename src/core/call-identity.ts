@@ -28,6 +28,22 @@ export function fromHeaders(source: HeaderSource): StepIdentity {
   };
 }
 
+/** One that may have been made by hand. Throws OPTION_INVALID and STEP_NAME_INVALID. */
+export function validateCall(call: unknown, where: string): StepIdentity {
+  if (typeof call !== "object" || call === null)
+    throw new OptionError("call", `${where}: call: expected what fromHeaders gives, found ${describeValue(call)}`);
+  const { executionId, step, role, round } = call as { readonly [part in Part]?: unknown };
+  const refuse = (part: Part, what: string, found: unknown): never => {
+    throw new OptionError(part, `${where}: ${part}: expected ${what}, found ${describeValue(found)}`);
+  };
+  if (!isUuid(executionId)) refuse("executionId", "the id of an execution", executionId);
+  if (typeof step !== "string") return refuse("step", "a step's name", step);
+  validateStepText(step);
+  if (typeof role !== "string" || !isRole(role)) refuse("role", keyRoles.join(", "), role);
+  if (typeof round !== "number" || !isRound(String(round))) refuse("round", "a whole number from 0", round);
+  return call as StepIdentity;
+}
+
 type Part = keyof typeof stepHeaderNames;
 
 function read<T extends string>(bag: HeaderBag, part: Part, fits: (text: string) => text is T, what: string): T {
@@ -60,12 +76,16 @@ function parseStep(text: string): string {
   let step: string;
   try {
     step = decodeURIComponent(text);
-    const colon = step.indexOf(":");
-    validateStepName(colon < 0 ? step : [step.slice(0, colon), step.slice(colon + 1)]);
+    validateStepText(step);
   } catch (error) {
     throw invalid(stepHeaderNames.step, "a step's name, percent-encoded", text, error);
   }
   return step;
+}
+
+function validateStepText(step: string): void {
+  const colon = step.indexOf(":");
+  validateStepName(colon < 0 ? step : [step.slice(0, colon), step.slice(colon + 1)]);
 }
 
 function invalid(name: string, what: string, found: unknown, cause?: unknown): CatalogError {

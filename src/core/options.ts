@@ -35,6 +35,12 @@ export function nearestKey(key: string, knownKeys: readonly string[]): string | 
   return nearest;
 }
 
+/** Throws OPTION_INVALID unless it is a function. */
+export function checkFunction(value: unknown, name: string, where: string): void {
+  if (typeof value === "function") return;
+  throw new OptionError(name, `${where}: ${name}: expected a function, found ${describeValue(value)}`);
+}
+
 /** `value` if it is an integer from `min` to `max`, else throws OPTION_INVALID. */
 export function checkInteger(value: unknown, name: string, min: number, max: number): number {
   if (typeof value !== "number" || !Number.isInteger(value)) throw outOfRange(name, "an integer", min, max, value);

@@ -230,8 +230,9 @@ export interface Participant<Tx, M extends Mode = Mode> {
    * For a service that a step calls: does the effect of this call once, in the caller's transaction, whatever order its
    * action and its undo arrive in, and however often. The effect of an undo or a confirm is given the result of the action
    * or try. Throws what the effect throws, after taking the barrier's row back: then roll back, and the call may be
-   * repeated. Throws TRY_MISSING, TRANSACTION_REQUIRED, PARTICIPANT_NOT_MIGRATED, VALUE_UNSUPPORTED and VALUE_TOO_LARGE
-   * (of the result), and the database's own errors. A concurrent call of the same step waits for this transaction's end.
+   * repeated. Throws OPTION_INVALID or STEP_NAME_INVALID for a call that `fromHeaders` did not make; TRY_MISSING,
+   * TRANSACTION_REQUIRED, PARTICIPANT_NOT_MIGRATED, VALUE_UNSUPPORTED and VALUE_TOO_LARGE (of the result), and the database's
+   * own errors. A concurrent call of the same step waits for this transaction's end.
    *
    * One barrier for each call and database: a second one of the same call would be taken for its repeat.
    */

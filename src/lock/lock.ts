@@ -13,7 +13,7 @@
 import { toMs } from "../core/duration.ts";
 import { CatalogError, describeValue, OptionError } from "../core/errors.ts";
 import type { HeldLock, LockOptions, LockOutcome } from "../core/lock.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkFunction, checkOptions } from "../core/options.ts";
 import type { Awaitable } from "../core/participant.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 
@@ -77,10 +77,8 @@ export async function withLock<R>(
 function resolve<R>(name: string, options: LockOptions, run: (lock: HeldLock) => Awaitable<R>) {
   checkName(name);
   checkOptions(options, optionKeys, "lock");
-  if (typeof run !== "function")
-    throw new OptionError("fn", `lock: expected a function as the last argument, found ${describeValue(run)}`);
-  if (options.unless !== undefined && typeof options.unless !== "function")
-    throw new OptionError("unless", `lock: unless: expected a function, found ${describeValue(options.unless)}`);
+  checkFunction(run, "run", "lock");
+  if (options.unless !== undefined) checkFunction(options.unless, "unless", "lock");
   return {
     ...options,
     waitMs: toMs(options.wait ?? 0, "lock: wait", { max: maxWaitMs }),

@@ -1,5 +1,5 @@
 // Names of the user's tables and columns in our statements: quoted, so that any name is one name and nothing else.
-import { describeValue, OptionError } from "../core/errors.ts";
+import { describeValue, isCleanText, OptionError } from "../core/errors.ts";
 import type { Dialect } from "../core/store.ts";
 
 /** PostgreSQL cuts longer names silently at 63 bytes; the others refuse them later. */
@@ -11,7 +11,7 @@ export function quoteName(dialect: Dialect, name: unknown, where: string): strin
   const isFine =
     typeof name === "string" &&
     name !== "" &&
-    !name.includes("\0") &&
+    isCleanText(name) &&
     new TextEncoder().encode(name).length <= maxNameBytes;
   if (!isFine)
     throw new OptionError(

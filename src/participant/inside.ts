@@ -1,6 +1,9 @@
 // Performs an operation in a transaction that the caller holds, begins and ends: `orders.once(tx, …)` and its like. What the
 // database or the body throws comes through as it is, since the caller's own error handling decides about the transaction;
 // before that the operation itself hears of it (a `catch` in its generator), so that it can take back a row of its own.
+//
+// An operation comes to its first statement before the client is asked whether there is a transaction, which takes some of
+// them a statement: so an argument that it refuses is refused before the database hears of anything.
 import type { Answer, Awaitable, Mode, TxAdapter } from "../core/participant.ts";
 import { isSync } from "./alone.ts";
 import { settled } from "./transaction.ts";
@@ -20,12 +23,11 @@ export function performInside<Tx, M extends Mode, T>(
   work: Work<T>,
 ): Answer<M, T> {
   if (isSync(adapter)) {
-    adapter.assertTransaction?.(tx);
     const move = (next: Move): unknown => {
       if (next.kind === "body") return settled(next.run() as Awaitable<unknown>);
       return adapter.query(tx, next.statement.sql, next.statement.parameters);
     };
-    return performSync(work, move, explain) as Answer<M, T>;
+    return performSync(work, move, explain, () => adapter.assertTransaction?.(tx)) as Answer<M, T>;
   }
   const move = (next: Move): unknown =>
     next.kind === "body" ? next.run() : adapter.query(tx, next.statement.sql, next.statement.parameters);
@@ -40,8 +42,9 @@ async function perform<T>(
   explain: Explain,
   assert: () => unknown,
 ): Promise<T> {
+  const first = work.next();
   await assert();
-  for (let turn = work.next(); ; ) {
+  for (let turn = first; ; ) {
     if (turn.done) return turn.value;
     let answer: unknown;
     try {
@@ -54,8 +57,10 @@ async function perform<T>(
   }
 }
 
-function performSync<T>(work: Work<T>, move: (next: Move) => unknown, explain: Explain): T {
-  for (let turn = work.next(); ; ) {
+function performSync<T>(work: Work<T>, move: (next: Move) => unknown, explain: Explain, assert: () => void): T {
+  const first = work.next();
+  assert();
+  for (let turn = first; ; ) {
     if (turn.done) return turn.value;
     let answer: unknown;
     try {

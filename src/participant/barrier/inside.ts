@@ -1,8 +1,11 @@
 // `orders.barrier(tx, fromHeaders(request), effect)`: the barrier of a call from another process, in a transaction of its
 // handler. The rules are those of barrier.ts; what that leaves to the engine is done here: encoding the result, and, since
 // the transaction is not ours to roll back, taking the row back when the effect throws.
+
+import { validateCall } from "../../core/call-identity.ts";
 import type { Stored } from "../../core/codec.ts";
 import { CatalogError } from "../../core/errors.ts";
+import { checkFunction } from "../../core/options.ts";
 import type { Answer, BarrierMark, BarrierOutcome, BodyResult, Mode } from "../../core/participant.ts";
 import type { StepIdentity } from "../../core/step-headers.ts";
 import type { Base } from "../base.ts";
@@ -27,7 +30,10 @@ export function barrierInside<Tx, M extends Mode, R>(
     const result: unknown = effect(values.decode(origin));
     return result instanceof Promise ? result.then(encode) : encode(result);
   };
-  return base.inside(tx, decoded(base, guarded(base, call, run))) as Answer<M, BarrierOutcome<Stored<Awaited<R>>>>;
+  return base.inside(tx, decoded(base, checked(base, call, effect, run))) as Answer<
+    M,
+    BarrierOutcome<Stored<Awaited<R>>>
+  >;
 }
 
 type Answered = { readonly kind: string; readonly result?: Bytes };
@@ -45,6 +51,12 @@ function* decoded<Tx, M extends Mode>({ values }: Base<Tx, M>, work: Work<Answer
     default:
       return { kind: "repeated", result: values.decode(result ?? null) };
   }
+}
+
+function* checked<Tx, M extends Mode>(base: Base<Tx, M>, call: unknown, effect: unknown, run: Effect): Work<Answered> {
+  const identity = validateCall(call, "barrier");
+  checkFunction(effect, "effect", "barrier");
+  return yield* guarded(base, identity, run);
 }
 
 function* guarded<Tx, M extends Mode>({ dialect }: Base<Tx, M>, call: StepIdentity, effect: Effect): Work<Answered> {

@@ -71,7 +71,7 @@ describe("a machine", () => {
     ["an id that is too long", { id: "x".repeat(256) }, "shut", {}, /expected an id/],
     ["a fraction for an id", { id: 1.5 }, "shut", {}, /expected an id/],
     ["a version that is none", { id: "a", version: "1" }, "shut", {}, /version: expected a whole number/],
-    ["an event that is none", { id: "a" }, 7, {}, /expected the name of an event/],
+    ["an event that is none", { id: "a" }, 7, {}, /event: expected a name/],
     ["an option that it does not know", { id: "a" }, "shut", { reasons: "x" }, /Did you mean reason\?/],
     [
       "an event id that is too long",

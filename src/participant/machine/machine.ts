@@ -55,6 +55,7 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
   const graph = createGraph(name, definition.initial, definition.states, guards);
   const table = quoteMachineTable(name, base.dialect.name, definition);
   const sql = machineSqlOf(table);
+  const quoteSet = setQuoter(table);
   const driver = createDriver(on, graph, sql, (tx, request) =>
     base.inside(tx, namingUserTables(performMove(moving, request))),
   );
@@ -63,11 +64,11 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
     sql,
     guards,
     recordsRefusals: definition.refusals === "record",
-    columnsOf: columnsOf(graph, table),
+    columnsOf: columnsOf(graph, quoteSet),
     entered: (edge, id, seq) => driver.entered(edge, id, seq),
   };
   const actor = actorOf(by, where);
-  const moves = createMoves(base, moving, definition.table, actor);
+  const moves = createMoves({ base, moving, table: definition.table, quoteSet, actor });
 
   const machine: Machine<States, Tx, M> = {
     name,
@@ -78,11 +79,7 @@ export function stateMachine<Tx, M extends Mode, const S extends States>(
     eventsOf: (state) => eventsFrom(graph, parseState(graph, state)) as never,
     move: moves.move as never,
     tryMove: moves.tryMove as never,
-    history: (tx, id, options = {}) => {
-      checkOptions(options, ["limit"], `${where}: history`);
-      const limit = checkInteger(options.limit ?? defaultHistory, `${where}: history.limit`, 1, maxHistory);
-      return base.inside(tx, namingUserTables(readHistory(sql, parseId(id, `${where}: history`), limit))) as never;
-    },
+    history: (tx, id, options = {}) => base.inside(tx, namingUserTables(readHistory(sql, where, id, options))) as never,
     drive: (app) => driver.drive(app),
     check: (tx) => base.inside(tx, namingUserTables(ask(checkTable(graph, sql)))),
     migrateRows: (map, options) => migrateRows(base, graph, sql, map, options, actor),
@@ -110,14 +107,34 @@ export function machineSqlOf(table: MachineTable): MachineSql {
   }
 }
 
-function createMoves<Tx, M extends Mode>(base: Base<Tx, M>, moving: Moving, table: string, actor: () => string | null) {
+interface Moves<Tx, M extends Mode> {
+  readonly base: Base<Tx, M>;
+  readonly moving: Moving;
+  /** As the user names it. */
+  readonly table: string;
+  readonly quoteSet: (set: Columns) => Columns;
+  readonly actor: () => string | null;
+}
+
+function createMoves<Tx, M extends Mode>({ base, moving, table, quoteSet, actor }: Moves<Tx, M>) {
   const { graph } = moving;
-  const read = (given: Given): Request => parseRequest(graph, given, actor());
+  const read = (given: Given): Request => {
+    const request = parseRequest(graph, given, actor());
+    // What is quoted here is quoted again with what the states entered say; this is to refuse it before the row is locked.
+    quoteSet(request.set);
+    return request;
+  };
+  function* tryMove(given: Given): Work<MoveResult<string>> {
+    return yield* performMove(moving, read(given));
+  }
+  function* move(given: Given): Work<string> {
+    return yield* moveOrThrow(moving, table, read(given));
+  }
   return {
     tryMove: (tx: Tx, row: unknown, event: unknown, options?: unknown) =>
-      base.inside(tx, namingUserTables(performMove(moving, read({ row, event, options })))),
+      base.inside(tx, namingUserTables(tryMove({ row, event, options }))),
     move: (tx: Tx, row: unknown, event: unknown, options?: unknown) =>
-      base.inside(tx, namingUserTables(moveOrThrow(moving, table, read({ row, event, options })))),
+      base.inside(tx, namingUserTables(move({ row, event, options }))),
   };
 }
 
@@ -131,22 +148,34 @@ function* moveOrThrow(moving: Moving, table: string, request: Request): Work<str
   throw repeatedRefusal(graph.name, request, result, eventsFrom(graph, from));
 }
 
-function* readHistory(sql: MachineSql, id: Request["id"], limit: number): Work<readonly unknown[]> {
-  return (yield* ask(sql.history(id, limit))).map(parseEntry);
+function* readHistory(
+  sql: MachineSql,
+  machine: string,
+  id: unknown,
+  options: { readonly limit?: number },
+): Work<readonly unknown[]> {
+  const where = `${machine}: history`;
+  checkOptions(options, ["limit"], where);
+  const limit = checkInteger(options.limit ?? defaultHistory, `${where}.limit`, 1, maxHistory);
+  return (yield* ask(sql.history(parseId(id, where), limit))).map(parseEntry);
 }
 
 /** What the states that are entered say, in their order, then what the call says. */
-function columnsOf(graph: Graph, { machine, dialect, id, state, version }: MachineTable): Moving["columnsOf"] {
-  const reserved = version === null ? [id, state] : [id, state, version];
-  const where = `machine ${machine}`;
+function columnsOf(graph: Graph, quoteSet: Moves<never, Mode>["quoteSet"]): Moving["columnsOf"] {
   return ({ through, to }, { payload, set }) => {
     let columns: Columns = set;
     for (const entered of [to, ...through.toReversed()]) {
       const entry = graph.entries.get(entered);
       if (entry !== undefined) columns = { ...entry(payload), ...columns };
     }
-    return quoteColumns(dialect, columns, reserved, `${where}: set`);
+    return quoteSet(columns);
   };
+}
+
+/** Throws OPTION_INVALID for what cannot be written, and for columns that the machine itself writes. */
+function setQuoter({ machine, dialect, id, state, version }: MachineTable): (set: Columns) => Columns {
+  const reserved = version === null ? [id, state] : [id, state, version];
+  return (set) => quoteColumns(dialect, set, reserved, `machine ${machine}: set`);
 }
 
 function actorOf(by: unknown, where: string): () => string | null {

@@ -1,6 +1,7 @@
 // What a caller hands to `move`, checked before anything is asked of the database.
 import { describeValue, isCleanText, OptionError } from "../../core/errors.ts";
 import type { Graph } from "../../core/machine/graph.ts";
+import { checkMachineName } from "../../core/machine/parse.ts";
 import type { Columns } from "../../core/machine/spec.ts";
 import { checkOptions } from "../../core/options.ts";
 import { parseId, parseMark, parseVersion } from "../parse-row.ts";
@@ -23,8 +24,7 @@ export function parseRequest(graph: Graph, { row, event, options }: Given, by: s
   if (typeof row !== "object" || row === null)
     throw new OptionError("row", `${where}: expected a row { id, state }, found ${describeValue(row)}`);
   const { id, state, version } = row as Readonly<Record<string, unknown>>;
-  if (typeof event !== "string")
-    throw new OptionError("event", `${where}: expected the name of an event, found ${describeValue(event)}`);
+  checkMachineName(where, event, "event");
   checkOptions(options ?? {}, optionKeys, where);
   const given = (options ?? {}) as Readonly<Record<string, unknown>>;
   return {
@@ -36,7 +36,7 @@ export function parseRequest(graph: Graph, { row, event, options }: Given, by: s
     by: given["by"] === undefined ? by : parseNote(given["by"], maxActorChars, `${where}: by`),
     reason: given["reason"] === undefined ? null : parseNote(given["reason"], maxReasonChars, `${where}: reason`),
     payload: given["payload"],
-    set: (given["set"] ?? {}) as Columns,
+    set: (given["set"] === undefined ? {} : given["set"]) as Columns,
     since: null,
   };
 }

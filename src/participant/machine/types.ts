@@ -139,7 +139,7 @@ export interface Machine<S extends States, Tx, M extends Mode = Mode> {
    *
    * @throws TRANSITION_ILLEGAL, GUARD_REFUSED, STATE_STALE, ROW_MISSING; nothing was changed then. EVENT_ID_REUSED if the
    *   id came with another event before. STATE_UNKNOWN if the row holds a text that is no state. A repeated event answers,
-   *   or throws, what its first delivery did.
+   *   or throws, what its first delivery did. OPTION_INVALID for what can be no argument, before the database is asked.
    */
   move<At extends StateOf<S>>(
     tx: Tx,
@@ -147,7 +147,10 @@ export interface Machine<S extends States, Tx, M extends Mode = Mode> {
     event: EventOf<S, At>,
     options?: MoveOptions,
   ): Answer<M, StateOf<S>>;
-  /** As `move`, with refusals as values. Throws only EVENT_ID_REUSED, STATE_UNKNOWN and what the database throws. */
+  /**
+   * As `move`, with refusals as values. Throws only OPTION_INVALID, EVENT_ID_REUSED, STATE_UNKNOWN and what the database
+   * throws.
+   */
   tryMove<At extends StateOf<S>>(
     tx: Tx,
     row: MachineRow<At>,

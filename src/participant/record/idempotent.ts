@@ -27,7 +27,7 @@ import {
   toStoredError,
 } from "../../core/errors.ts";
 import { deriveRecordKey, validateBusinessKey, validateScope } from "../../core/keys.ts";
-import { checkInteger, checkOptions } from "../../core/options.ts";
+import { checkFunction, checkInteger, checkOptions } from "../../core/options.ts";
 import type { Awaitable, Participant } from "../../core/participant.ts";
 import { sha256 } from "../../system.ts";
 import { keepLease, leaseLost } from "./lease.ts";
@@ -109,6 +109,7 @@ export function idempotent<I, R>(
   fn: (input: I, run: IdempotentRun) => Awaitable<R>,
 ): Idempotent<I, Stored<Awaited<R>>> {
   const settings = resolve(options);
+  checkFunction(fn, "fn", "idempotent");
   const outcome = (input: I): Promise<IdempotentOutcome<Stored<Awaited<R>>>> =>
     perform(settings, input, fn) as Promise<IdempotentOutcome<Stored<Awaited<R>>>>;
   return Object.assign(

@@ -20,7 +20,7 @@ import {
 } from "../../core/errors.ts";
 import { fingerprint, validateBusinessKey, validateScope } from "../../core/keys.ts";
 import { defaultLimits } from "../../core/limits.ts";
-import { checkOptions } from "../../core/options.ts";
+import { checkFunction, checkOptions } from "../../core/options.ts";
 import type { Awaitable, Mode, OnceRequest, Participant } from "../../core/participant.ts";
 import type { Script } from "../../core/script.ts";
 import { sha256 } from "../../system.ts";
@@ -58,6 +58,7 @@ function* perform<Tx, M extends Mode, R>(
   effect: () => Awaitable<R>,
 ): Work<Stored<R>> {
   const { entry, ifBusy } = resolve(base, by);
+  checkFunction(effect, "effect", "once");
   const { records } = base.dialect;
   const entered = yield* enter(base, entry, ifBusy);
   if (entered === "busy") throw inProgress(entry.scope, null);

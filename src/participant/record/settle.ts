@@ -1,12 +1,5 @@
 import { type Duration, toMs } from "../../core/duration.ts";
-import {
-  assertNever,
-  CatalogError,
-  describeValue,
-  NonRetryableError,
-  OptionError,
-  toStoredError,
-} from "../../core/errors.ts";
+import { CatalogError, describeValue, NonRetryableError, OptionError, toStoredError } from "../../core/errors.ts";
 import { validateBusinessKey, validateScope } from "../../core/keys.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { Participant } from "../../core/participant.ts";
@@ -45,6 +38,7 @@ export async function settleRecord(
   options: SettleOptions,
 ): Promise<void> {
   const records = recordsOf(on, "settleRecord");
+  checkOptions(at, ["scope", "key"], "settleRecord");
   checkOptions(options, ["by", "retention"], "settleRecord");
   const place = { scope: validateScope(at.scope, "settleRecord.scope"), key: validateBusinessKey(at.key) };
   const retainMs = toMs(options.retention ?? defaultRetention, "settleRecord.retention", { min: minRetainMs });
@@ -57,18 +51,26 @@ export async function settleRecord(
 }
 
 function settlingOf({ tools }: LeasedRecords, verdict: RecordVerdict): Settling {
-  switch (verdict.kind) {
+  switch (verdict?.kind) {
     case "succeeded":
       return { status: recordStatus.succeeded, result: tools.values.store(verdict.result, "result").bytes };
     case "failed": {
       const { message, code } = verdict;
+      if (typeof message !== "string")
+        throw new OptionError(
+          "settleRecord.message",
+          `settleRecord.message: expected a text, found ${describeValue(message)}`,
+        );
       const error = new NonRetryableError(message, code === undefined ? {} : { code });
       return { status: recordStatus.failed, error: tools.values.encode(toStoredError(error), "error") };
     }
     case "retry":
       return { status: recordStatus.open };
     default:
-      return assertNever(verdict);
+      throw new OptionError(
+        "settleRecord.verdict",
+        `settleRecord.verdict: expected one of kind "succeeded", "failed" or "retry", found ${describeValue(verdict)}`,
+      );
   }
 }
 

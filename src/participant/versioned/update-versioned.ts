@@ -27,11 +27,11 @@ const sqlOf: Readonly<Record<Dialect, VersionedSql>> = {
 export function createUpdateVersioned<Tx, M extends Mode>(base: Base<Tx, M>): Participant<Tx, M>["updateVersioned"] {
   const dialect = base.dialect.name;
   const sql = sqlOf[dialect];
-  const updateVersioned = (tx: Tx, given: unknown): unknown => {
+  function* perform(given: unknown): Work<VersionedUpdate | AlreadyUpdated> {
     const change = parseChange(dialect, given);
-    const work = change.key === null ? update(sql, change) : updateOnce(sql, change, change.key);
-    return base.inside(tx, namingUserTables(work));
-  };
+    return yield* change.key === null ? update(sql, change) : updateOnce(sql, change, change.key);
+  }
+  const updateVersioned = (tx: Tx, given: unknown): unknown => base.inside(tx, namingUserTables(perform(given)));
   return updateVersioned as Participant<Tx, M>["updateVersioned"];
 }
 
