@@ -1,104 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWithMariadb } from "../../../test/services/describe.ts";
-import { type LossyProxy, startProxy } from "../testing/proxy.ts";
-import { record, Scene } from "../testing/scene.ts";
-import { type OpenStore, openStore } from "./testing/store.ts";
+import { testLostAnswers } from "../testing/lost-answers.ts";
+import { openStore } from "./testing/store.ts";
 
-const deadlineMs = 1_000;
-const commitCommand = "\u0003COMMIT";
+/** As the protocol sends it. */
+const commit = "\u0003COMMIT";
 
 describeWithMariadb("answers that get lost", (database) => {
-  let proxy: LossyProxy;
-  let far: OpenStore;
-  let near: OpenStore;
-  beforeAll(async () => {
-    near = await openStore(database.url);
-    proxy = await startProxy(database.url);
-    far = await openStore(proxy.url, { deadlineMs });
-  });
-  afterAll(async () => {
-    await Promise.all([far?.close(), near?.close()]);
-    await proxy?.close();
-  });
-
-  /** Runs `call` while every answer to what contains `text` is lost; the promise is expected to fail. */
-  async function losing(fate: "cut" | "swallow", text: string, call: () => Promise<unknown>): Promise<unknown> {
-    proxy.answer(fate, text);
-    const before = proxy.lostCount;
-    try {
-      return await call().then(
-        () => "answered",
-        (error: { code: string }) => error.code,
-      );
-    } finally {
-      expect(proxy.lostCount).toBeGreaterThan(before);
-      proxy.answer("pass");
-    }
-  }
-
-  describe.each(["cut", "swallow"] as const)("%s", (fate) => {
-    it("a flush whose answer is lost is unknown; it landed, and repeated it is done, once", async () => {
-      const scene = new Scene(far.store);
-      const lease = await scene.running(await scene.worker());
-      const [execution, write] = [
-        scene.execution({ key: "A-1" }),
-        { lease, direction: "forward", records: [record("a")] } as const,
-      ];
-      const commit = () => far.store.executions.commit([execution], [write]);
-      expect(await losing(fate, commitCommand, commit)).toBe("STORE_OUTCOME_UNKNOWN");
-      expect((await near.store.executions.load([lease.executionId])).get(lease.executionId)?.journal).toHaveLength(1);
-      expect(await commit()).toMatchObject({
-        starts: [{ kind: "exists", id: execution.id }],
-        writes: [{ kind: "done" }],
-      });
-      expect((await scene.load(lease.executionId)).journal).toHaveLength(1);
-      expect((await near.store.reads.countByStatus(scene.namespace)).ready).toBe(1);
-    });
-
-    it("a start without a key whose answer is lost was started, and repeated it names itself", async () => {
-      const scene = new Scene(far.store);
-      const execution = scene.execution();
-      const commit = () => far.store.executions.commit([execution], []);
-      expect(await losing(fate, commitCommand, commit)).toBe("STORE_OUTCOME_UNKNOWN");
-      expect((await commit()).starts).toMatchObject([{ kind: "exists", id: execution.id }]);
-    });
-
-    it("a COMMIT whose answer is lost is unknown; a completion repeated hands its slot over once", async () => {
-      const scene = new Scene(far.store);
-      const worker = await scene.worker();
-      const lease = await scene.running(worker, { concurrencyKey: "till" });
-      const waiting = [await scene.start({ concurrencyKey: "till" }), await scene.start({ concurrencyKey: "till" })];
-      const complete = () => scene.move(lease, { name: "complete", parent: null, holdsSlot: true });
-      expect(await losing(fate, commitCommand, complete)).toBe("STORE_OUTCOME_UNKNOWN");
-      expect(await complete()).toMatchObject({ kind: "done" });
-      const statuses = await Promise.all(waiting.map(async ({ id }) => (await scene.find(id)).status));
-      expect(statuses.sort()).toEqual(["ready", "waiting"]);
-    });
-
-    it("an answer lost before COMMIT is sent means that nothing happened", async () => {
-      const scene = new Scene(far.store);
-      const { id } = await scene.start();
-      expect(await losing(fate, "makegood_audit", () => scene.kill(id))).toBe("STORE_UNAVAILABLE");
-      await expect.poll(async () => (await near.store.reads.find(id))?.status).toBe("ready");
-      expect(await scene.kill(id)).toMatchObject({ kind: "accepted" });
-    });
-
-    it("a read whose answer is lost is unavailable", async () => {
-      const scene = new Scene(far.store);
-      const { id } = await scene.start();
-      expect(await losing(fate, "undone_count", () => scene.find(id))).toBe("STORE_UNAVAILABLE");
-      expect(await scene.find(id)).toMatchObject({ status: "ready" });
-    });
-
-    it("a claim whose answer is lost is swept and adopted", async () => {
-      const scene = new Scene(far.store);
-      const worker = await scene.worker();
-      const { id } = await scene.start();
-      expect(await losing(fate, commitCommand, () => scene.claim(worker))).toBe("STORE_OUTCOME_UNKNOWN");
-      const orphans = await scene.store.workers.sweep({ worker: worker.id, held: [] });
-      expect(orphans).toMatchObject([{ id, token: 1 }]);
-      const leases = orphans.map((orphan) => ({ executionId: orphan.id, token: orphan.token }));
-      expect(await scene.store.workers.adopt({ worker: worker.id, orphans: leases })).toMatchObject([{ id, token: 2 }]);
-    });
+  testLostAnswers({
+    url: () => database.url,
+    open: openStore,
+    deadlineMs: 1_000,
+    sent: { flush: commit, commit, claim: commit, audit: "makegood_audit" },
   });
 });
