@@ -12,15 +12,14 @@ import {
 import { type MysqlDatabases, prepareMysql } from "../../test/participant/mysql-databases.ts";
 import { openKnex, openMikroOrm, openSequelize, openTypeorm } from "../../test/participant/orm-clients.ts";
 import { generatedPrisma, openPrismaMariadb } from "../../test/participant/prisma-client.ts";
-import type { ClientSettings, ServerClient } from "../../test/participant/server-client.ts";
+import type { OpenClient, ServerClient } from "../../test/participant/server-client.ts";
+import { testRestart } from "../../test/participant/server-restart.ts";
 import { startProxy, type TcpProxy } from "../../test/participant/tcp-proxy.ts";
+import { until } from "../../test/participant/until.ts";
 import { describeWithMariadb, describeWithOwnMariadb } from "../../test/services/describe.ts";
-import type { MariadbServer } from "../../test/services/mariadb.ts";
 import type { Participant } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import { participant } from "./participant.ts";
-
-type Open<Tx> = (url: string, settings?: ClientSettings) => ServerClient<Tx> | Promise<ServerClient<Tx>>;
 
 describeWithMariadb("a participant on MariaDB, when things go wrong,", (database) => {
   testFaults("with mysql2", database, openMysql2);
@@ -42,7 +41,7 @@ function* insertScript<T>(note: string, answer: T): Script<T> {
   return answer;
 }
 
-function testFaults<Tx>(name: string, database: { readonly url: string }, open: Open<Tx>): void {
+function testFaults<Tx>(name: string, database: { readonly url: string }, open: OpenClient<Tx>): void {
   describe(name, () => {
     let mariadb: MysqlDatabases;
     let proxy: TcpProxy;
@@ -266,50 +265,14 @@ async function provokeDeadlock(run: (sql: string) => Promise<unknown>, mariadb: 
 }
 
 describeWithOwnMariadb("a participant on a MariaDB that is restarted", (server) => {
-  testRestart("mysql2", server, openMysql2);
-  testRestart("Kysely", server, openKyselyMysql);
-  testRestart("Drizzle over mysql2", server, openDrizzleMysql2);
-  testRestart("Knex", server, openKnex);
-  testRestart("TypeORM", server, openTypeorm);
-  testRestart("Sequelize", server, openSequelize);
-  testRestart("MikroORM", server, openMikroOrm);
+  const restarted = { url: () => server().url, restart: () => server().restart("kill"), prepare: prepareMysql };
+  testRestart("mysql2", restarted, openMysql2);
+  testRestart("Kysely", restarted, openKyselyMysql);
+  testRestart("Drizzle over mysql2", restarted, openDrizzleMysql2);
+  testRestart("Knex", restarted, openKnex);
+  testRestart("TypeORM", restarted, openTypeorm);
+  testRestart("Sequelize", restarted, openSequelize);
+  testRestart("MikroORM", restarted, openMikroOrm);
   const generated = generatedPrisma("mysql");
-  testRestart("Prisma", server, (url, settings) => openPrismaMariadb(generated(), url, settings));
+  testRestart("Prisma", restarted, (url, settings) => openPrismaMariadb(generated(), url, settings));
 });
-
-function testRestart<Tx>(name: string, server: () => MariadbServer, open: Open<Tx>): void {
-  it(`loses nothing, doubles nothing and goes on, with ${name}`, async () => {
-    const { adapter, insertEffect, close } = await open(server().url);
-    const orders = participant("orders", adapter);
-    await (await prepareMysql(server().url)).close();
-    await orders.migrate();
-    const notes = Array.from({ length: 30 }, () => randomUUID());
-    let restarting: Promise<void> | undefined;
-    const runToEnd = async (note: string): Promise<void> => {
-      for (let tried = 0; tried < 1_000; tried++) {
-        const outcome = await orders.port.act({ gid: note, branch: "b", round: 0 }, "action", async (tx) => {
-          await insertEffect(tx as Tx, note);
-          if (note === notes[5]) restarting ??= server().restart("kill");
-          return null;
-        });
-        if (outcome.kind === "ran" || outcome.kind === "stored") return;
-        await delay(20);
-      }
-      throw new Error("Expected the action to come to an end.");
-    };
-    await Promise.all(notes.map(runToEnd));
-    await restarting;
-    const mariadb = await prepareMysql(server().url);
-    for (const note of notes) expect(await mariadb.countEffects(note)).toBe(1);
-    await close();
-    await mariadb.close();
-  }, 120_000);
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tried = 0; tried < 1_000; tried++) {
-    if (await isSo()) return;
-    await delay(10);
-  }
-  throw new Error("Expected it to come about within ten seconds.");
-}

@@ -13,15 +13,14 @@ import {
 } from "../../test/participant/postgres-clients.ts";
 import { type PostgresDatabases, preparePostgres } from "../../test/participant/postgres-databases.ts";
 import { generatedPrisma, openPrismaPg } from "../../test/participant/prisma-client.ts";
-import type { ClientSettings, ServerClient } from "../../test/participant/server-client.ts";
+import type { ClientSettings, OpenClient, ServerClient } from "../../test/participant/server-client.ts";
+import { testRestart } from "../../test/participant/server-restart.ts";
 import { startProxy, type TcpProxy } from "../../test/participant/tcp-proxy.ts";
+import { until } from "../../test/participant/until.ts";
 import { describeWithOwnPostgres, describeWithPostgres } from "../../test/services/describe.ts";
-import type { PostgresServer } from "../../test/services/postgres.ts";
 import type { Participant } from "../core/participant.ts";
 import type { Script } from "../core/script.ts";
 import { participant } from "./participant.ts";
-
-type Open<Tx> = (url: string, settings?: ClientSettings) => ServerClient<Tx> | Promise<ServerClient<Tx>>;
 
 describeWithPostgres("a participant on PostgreSQL, when things go wrong,", (database) => {
   testFaults("with pg", database, openPg);
@@ -49,7 +48,7 @@ function* raising(code: string): Script<"done"> {
   return "done";
 }
 
-function testFaults<Tx>(name: string, database: { readonly url: string }, open: Open<Tx>): void {
+function testFaults<Tx>(name: string, database: { readonly url: string }, open: OpenClient<Tx>): void {
   describe(name, () => {
     let postgres: PostgresDatabases;
     let proxy: TcpProxy;
@@ -324,56 +323,21 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
 }
 
 describeWithOwnPostgres("a participant on a PostgreSQL that is restarted", (server) => {
-  testRestart("pg", server, openPg);
-  testRestart("postgres.js", server, openPostgresJs);
-  testRestart("Kysely", server, openKysely);
-  testRestart("Drizzle over pg", server, openDrizzlePg);
-  testRestart("Drizzle over postgres.js", server, openDrizzlePostgresJs);
-  testRestart("Knex", server, openKnex);
-  testRestart("TypeORM", server, openTypeorm);
-  testRestart("Sequelize", server, openSequelize);
-  testRestart("MikroORM", server, openMikroOrm);
+  const restarted = { url: () => server().url, restart: () => server().restart("immediate"), prepare: preparePostgres };
+  testRestart("pg", restarted, openPg);
+  testRestart("postgres.js", restarted, openPostgresJs);
+  testRestart("Kysely", restarted, openKysely);
+  testRestart("Drizzle over pg", restarted, openDrizzlePg);
+  testRestart("Drizzle over postgres.js", restarted, openDrizzlePostgresJs);
+  testRestart("Knex", restarted, openKnex);
+  testRestart("TypeORM", restarted, openTypeorm);
+  testRestart("Sequelize", restarted, openSequelize);
+  testRestart("MikroORM", restarted, openMikroOrm);
   const generated = generatedPrisma("postgres");
-  testRestart("Prisma", server, (url, settings) => openPrismaPg(generated(), url, settings));
+  testRestart("Prisma", restarted, (url, settings) => openPrismaPg(generated(), url, settings));
 });
-
-function testRestart<Tx>(name: string, server: () => PostgresServer, open: Open<Tx>): void {
-  it(`loses nothing, doubles nothing and goes on, with ${name}`, async () => {
-    const { adapter, insertEffect, close } = await open(server().url);
-    const orders = participant("orders", adapter);
-    const postgres = await preparePostgres(server().url);
-    await orders.migrate();
-    const notes = Array.from({ length: 30 }, () => randomUUID());
-    let restarting: Promise<void> | undefined;
-    const runToEnd = async (note: string): Promise<void> => {
-      for (let tried = 0; tried < 500; tried++) {
-        const outcome = await orders.port.act({ gid: note, branch: "b", round: 0 }, "action", async (tx) => {
-          await insertEffect(tx as Tx, note);
-          if (note === notes[5]) restarting ??= server().restart("immediate");
-          return null;
-        });
-        if (outcome.kind === "ran" || outcome.kind === "stored") return;
-        await delay(20);
-      }
-      throw new Error("Expected the action to come to an end.");
-    };
-    await Promise.all(notes.map(runToEnd));
-    await restarting;
-    for (const note of notes) expect(await postgres.countEffects(note)).toBe(1);
-    await close();
-    await postgres.close();
-  }, 120_000);
-}
 
 const pidFrom = async <Tx>(run: ServerClient<Tx>["run"], tx: Tx): Promise<number> => {
   const [row] = (await run(tx, "SELECT pg_backend_pid() AS pid")) as { pid: number }[];
   return row?.pid ?? 0;
 };
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tried = 0; tried < 1_000; tried++) {
-    if (await isSo()) return;
-    await delay(10);
-  }
-  throw new Error("Expected it to come about within ten seconds.");
-}

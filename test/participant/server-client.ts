@@ -18,3 +18,5 @@ export interface ClientSettings {
   /** Connections at most. Default 10. */
   readonly max?: number;
 }
+
+export type OpenClient<Tx> = (url: string, settings?: ClientSettings) => ServerClient<Tx> | Promise<ServerClient<Tx>>;
