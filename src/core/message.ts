@@ -90,8 +90,9 @@ export function onMessage(of: AnyTopic, options?: OnMessageOptions<any, unknown>
   return { kind: "message", topic: of, input: input ?? null };
 }
 
-/** Throws OPTION_INVALID for what was not made with `topic()`. */
+/** Throws OPTION_INVALID, or JOB_NAME_INVALID, for what was not made with `topic()`. */
 export function checkTopic(of: unknown, where: string): asserts of is AnyTopic {
-  if (typeof of === "object" && of !== null && Reflect.get(of, "kind") === "topic") return;
+  if (typeof of === "object" && of !== null && Reflect.get(of, "kind") === "topic")
+    return void validateJobName(Reflect.get(of, "name"));
   throw new OptionError(where, `${where}: expected a topic made with topic(name, schema), found ${describeValue(of)}`);
 }

@@ -240,6 +240,9 @@ const publish: readonly Argument[] = [
   argument("topic", placed, { "its name alone": "placed", ...noObject, ...missing }, ({ on }, value) =>
     on.publish(tx, value, 1),
   ),
+  argument("name in a topic made by hand", "placed", names, (scene, value) =>
+    ofPublish({}, 1, { ...placed, name: value })(scene),
+  ),
   argument("a topic's name", "placed", names, async (scene, value) => ofPublish({}, 1, topic(value))(scene)),
   argument("payload", { a: 1 }, payloads, (scene, value) => ofPublish({}, value)(scene)),
   argument("payload with an id", { a: 1 }, payloads, (scene, value) => ofPublish({ id: "m" }, value)(scene)),
