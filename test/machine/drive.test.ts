@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import {
   type AnyJob,
   type App,
@@ -6,8 +7,10 @@ import {
   type MachineRow,
   type MoveOptions,
   NonRetryableError,
+  participant,
   stateMachine,
 } from "makegood";
+import { nodeSqlite } from "makegood/sqlite";
 import { describe, expect, it } from "vitest";
 import { type AnyBook, describeEngine } from "../engine/harness.ts";
 
@@ -207,6 +210,30 @@ describeEngine("a machine that drives itself", (newScene) => {
         .toBe(1);
       expect(await state(1)).toBe("picking");
     });
+  });
+
+  it("does the work of rows in a SQLite file, whatever the engine's own database is", async () => {
+    const scene = newScene();
+    const db = new DatabaseSync(":memory:");
+    const on = participant("file", nodeSqlite(db));
+    await on.migrate();
+    db.exec(`${texts}; INSERT INTO parcel VALUES (1, 'created', 10)`);
+    const machine = parcels(
+      on,
+      job<Any>("pick", {}, async () => {}),
+      job<Any>("ship", {}, async () => {}),
+    );
+    const app = scene.app({ participants: [on] });
+    await machine.drive(app);
+    await app.run();
+    nodeSqlite(db).transaction((tx) => machine.tryMove(tx, { id: 1 }, "order"));
+    await expect
+      .poll(() => db.prepare("SELECT state FROM parcel").get(), { timeout: 10_000 })
+      .toEqual({ state: "sent" });
+    await settled(app);
+    expect(await app.list({ job: "machine/parcel/picking" })).toHaveLength(1);
+    await app.stop();
+    db.close();
   });
 
   it("refuses to enter a state whose work nothing would do, and to be driven where a start would be lost", async () => {
