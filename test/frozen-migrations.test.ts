@@ -5,15 +5,15 @@ import { expect, it } from "vitest";
 import * as mysql from "../src/store/mysql/migrations/0001-initial.ts";
 import * as mysqlSchedules from "../src/store/mysql/migrations/0002-schedules.ts";
 import * as mysqlExecutors from "../src/store/mysql/migrations/0003-executors.ts";
-import * as mysqlFollows from "../src/store/mysql/migrations/0004-follows.ts";
+import * as mysqlScheduleLookups from "../src/store/mysql/migrations/0004-schedule-lookups.ts";
 import * as postgres from "../src/store/postgres/migrations/0001-initial.ts";
 import * as postgresSchedules from "../src/store/postgres/migrations/0002-schedules.ts";
 import * as postgresExecutors from "../src/store/postgres/migrations/0003-executors.ts";
-import * as postgresFollows from "../src/store/postgres/migrations/0004-follows.ts";
+import * as postgresScheduleLookups from "../src/store/postgres/migrations/0004-schedule-lookups.ts";
 import * as sqlite from "../src/store/sqlite/migrations/0001-initial.ts";
 import * as sqliteSchedules from "../src/store/sqlite/migrations/0002-schedules.ts";
 import * as sqliteExecutors from "../src/store/sqlite/migrations/0003-executors.ts";
-import * as sqliteFollows from "../src/store/sqlite/migrations/0004-follows.ts";
+import * as sqliteScheduleLookups from "../src/store/sqlite/migrations/0004-schedule-lookups.ts";
 
 const frozen = [
   ["sqlite", sqlite, "e198c800e08dff11ae016252c069783b"],
@@ -25,9 +25,9 @@ const frozen = [
   ["sqlite", sqliteExecutors, "90812f3e6d82fbcb52b20bfe704b97ad"],
   ["postgres", postgresExecutors, "9d2ae9ff476f309626e5f7cef4634fa9"],
   ["mysql", mysqlExecutors, "6e837766b86d6a2ea64eae781858b205"],
-  ["sqlite", sqliteFollows, "cc85c76bcdfc250ba27810415fc11a78"],
-  ["postgres", postgresFollows, "5b70eec91d70e09bd19b8ddda855033e"],
-  ["mysql", mysqlFollows, "120b1aadfba1b68095d039fb5775879e"],
+  ["sqlite", sqliteScheduleLookups, "da28d6d40d86347d2b5e389548aaa552"],
+  ["postgres", postgresScheduleLookups, "91ba5deecf954b0d32f1e8b1394d1115"],
+  ["mysql", mysqlScheduleLookups, "aeace7dbfe36120e7eab4de73c395b2e"],
 ] as const;
 
 it.each(frozen.map(([database, migration, hash]) => [database, migration.name, migration, hash] as const))(

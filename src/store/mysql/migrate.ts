@@ -10,7 +10,7 @@ import type { Connections, Send } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
-import * as follows from "./migrations/0004-follows.ts";
+import * as scheduleLookups from "./migrations/0004-schedule-lookups.ts";
 import { inlined, int, text } from "./values.ts";
 
 interface Migration {
@@ -24,7 +24,7 @@ const migrations: readonly Migration[] = [
   { name: initial.name, sql: initial.sql, oldestCode: 1 },
   { name: schedules.name, sql: schedules.sql, oldestCode: 1 },
   { name: executors.name, sql: executors.sql, oldestCode: 1 },
-  { name: follows.name, sql: follows.sql, oldestCode: 1 },
+  { name: scheduleLookups.name, sql: scheduleLookups.sql, oldestCode: 1 },
 ];
 const codeVersion = migrations.length;
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
 import { newId, person, Scene } from "../testing/scene.ts";
 import { dueSql } from "./fire.ts";
+import { followersSql, listSql, unservedSql } from "./schedules.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
 
 const rowCount = 40_000;
@@ -55,6 +56,24 @@ describeWithPostgres("schedules on PostgreSQL", (database) => {
       await client.query("ROLLBACK");
       client.release();
     }
+  });
+
+  it("those from code, and those that follow others, are found by their indexes among many that are neither", async () => {
+    const { namespace } = new Scene(open.store);
+    await open.pool.query(
+      `INSERT INTO makegood.schedule (id, created_at, updated_at, version, enabled_at, needs_code, namespace, source, job, definition)
+       SELECT gen_random_uuid(), 0, 0, 1, 0, false, $1, 'person', 'a', '{}' FROM generate_series(1, $2::integer) n`,
+      [namespace, rowCount],
+    );
+    await open.pool.query("ANALYZE makegood.schedule");
+    const planOf = async (sql: string, ...values: readonly unknown[]): Promise<string> =>
+      (await open.pool.query({ text: `EXPLAIN ${sql}`, values: [...values] })).rows
+        .map((row) => row["QUERY PLAN"])
+        .join("\n");
+    const fromCode = await planOf(listSql, namespace, "code", null, null, null, 500);
+    expect(fromCode).toMatch(/using schedule_code on schedule/);
+    expect(await planOf(unservedSql, namespace)).toMatch(/(using|on) schedule_code/);
+    expect(await planOf(followersSql, namespace)).toMatch(/(using|on) schedule_follows/);
   });
 
   it("what is due is found by its index among many others, also by a plan made when there were none", async () => {

@@ -13,8 +13,8 @@ type Command<K extends keyof ScheduleStore> = Parameters<ScheduleStore[K]>[0];
 
 const scheduleSql = `SELECT ${scheduleColumns} FROM makegood.schedule s`;
 
-// Walks the primary key down from `after`.
-const listSql = `${scheduleSql}
+// Walks the primary key down from `after`; of those from code alone their index.
+export const listSql = `${scheduleSql}
  WHERE s.namespace = $1::text
    AND ($2::text IS NULL OR s.source = $2::text)
    AND ($3::text IS NULL OR s.job = $3::text)
@@ -23,7 +23,12 @@ const listSql = `${scheduleSql}
  ORDER BY s.id DESC
  LIMIT $6::integer`;
 
-const unservedSql = `
+// Index schedule_follows.
+export const followersSql = `${scheduleSql}
+ WHERE s.namespace = $1::text AND s.follows
+ ORDER BY s.id`;
+
+export const unservedSql = `
 SELECT DISTINCT s.job FROM makegood.schedule s
  WHERE s.namespace = $1::text AND s.source = 'code'
    AND NOT EXISTS (
@@ -84,9 +89,7 @@ export function scheduleStore(connections: Connections): ScheduleStore {
     },
 
     async followers(namespace) {
-      // Index schedule_follows.
-      const sql = `${scheduleSql} WHERE s.namespace = $1::text AND s.follows ORDER BY s.id`;
-      return (await read(sql, namespace)).map(scheduleOf);
+      return (await read(followersSql, namespace)).map(scheduleOf);
     },
 
     due: (request) => dueSchedules(connections, request),

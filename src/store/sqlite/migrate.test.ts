@@ -17,7 +17,7 @@ describe("migrations", () => {
         { number: 1, name: "0001-initial", oldest_code: 1 },
         { number: 2, name: "0002-schedules", oldest_code: 1 },
         { number: 3, name: "0003-executors", oldest_code: 1 },
-        { number: 4, name: "0004-follows", oldest_code: 1 },
+        { number: 4, name: "0004-schedule-lookups", oldest_code: 1 },
       ]);
       expect(await store.migrate()).toEqual([]);
       await store.close();
@@ -30,7 +30,12 @@ describe("migrations", () => {
   test("are applied by migrate alone, which names them", () =>
     withFile(async (path) => {
       const store = sqlite(path);
-      expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
+      expect(await store.migrate()).toEqual([
+        "0001-initial",
+        "0002-schedules",
+        "0003-executors",
+        "0004-schedule-lookups",
+      ]);
       expect(await store.migrate()).toEqual([]);
       await store.close();
     }));

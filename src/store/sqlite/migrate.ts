@@ -5,7 +5,7 @@ import type { Connection, Sql } from "./connection.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
-import * as follows from "./migrations/0004-follows.ts";
+import * as scheduleLookups from "./migrations/0004-schedule-lookups.ts";
 
 interface Migration {
   /** 1, 2, 3 … without gaps: the schema's version. */
@@ -20,7 +20,7 @@ const migrations: readonly Migration[] = [
   { number: 1, name: initial.name, sql: initial.sql, oldestCode: 1 },
   { number: 2, name: schedules.name, sql: schedules.sql, oldestCode: 1 },
   { number: 3, name: executors.name, sql: executors.sql, oldestCode: 1 },
-  { number: 4, name: follows.name, sql: follows.sql, oldestCode: 1 },
+  { number: 4, name: scheduleLookups.name, sql: scheduleLookups.sql, oldestCode: 1 },
 ];
 export const schemaVersion: number = migrations.length;
 

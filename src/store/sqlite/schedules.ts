@@ -45,7 +45,8 @@ export function scheduleStore(connection: Connection): ScheduleStore {
     find: (id) => connection.read((sql) => sql.rows(selectOne, [idToBytes(id)]).map(toSchedule)[0] ?? null),
     findByName: ({ namespace, name }) =>
       connection.read((sql) => sql.rows(selectByName, [namespace, name]).map(toSchedule)[0] ?? null),
-    list: (request) => connection.read((sql) => sql.rows(selectPage, pageOf(request)).map(toSchedule)),
+    list: (request) =>
+      connection.read((sql) => sql.rows(selectPageOf(request.source), pageOf(request)).map(toSchedule)),
     audit: (id) => connection.read((sql) => sql.rows(selectAudit, [idToBytes(id)]).map(toAudit)),
     unserved: (namespace) =>
       connection.read((sql, { now }) =>
@@ -71,16 +72,17 @@ const selectFollowers = `${selectSchedule}
 // Served by schedule_name.
 const selectByName = `${selectSchedule}
  WHERE s.namespace = ? AND s.name = ?`;
-// Served by the primary key, backwards: ids are in the order of time.
-const selectPage = `${selectSchedule}
- WHERE s.id < ? AND s.namespace = ? AND (? IS NULL OR s.source = ?) AND (? IS NULL OR s.job = ?) AND (? IS NULL OR s."group" = ?)
+// Served by the primary key, backwards: ids are in the order of time. Those from code by schedule_code, which the text must name.
+const selectPageOf = (source: ListRequest["source"]): string => `${selectSchedule}
+ WHERE s.id < ? AND s.namespace = ? AND (? IS NULL OR s.job = ?) AND (? IS NULL OR s."group" = ?)
+   ${source === undefined ? "" : `AND s.source = '${source}'`}
  ORDER BY s.id DESC
  LIMIT ?`;
 
 const afterAll = new Uint8Array(16).fill(0xff);
 
-const pageOf = ({ namespace, source, job, group, after, limit }: ListRequest): Values => {
-  const twice = [source ?? null, job ?? null, group ?? null].flatMap((value) => [value, value]);
+const pageOf = ({ namespace, job, group, after, limit }: ListRequest): Values => {
+  const twice = [job ?? null, group ?? null].flatMap((value) => [value, value]);
   return [after === undefined ? afterAll : idToBytes(after), namespace, ...twice, limit];
 };
 

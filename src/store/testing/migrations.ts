@@ -54,7 +54,12 @@ export function testMigrations(server: MigratedServer): void {
   it("are applied once, and answered with their names", () =>
     withDatabase((url) =>
       withStore(url, async (store) => {
-        expect(await store.migrate()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
+        expect(await store.migrate()).toEqual([
+          "0001-initial",
+          "0002-schedules",
+          "0003-executors",
+          "0004-schedule-lookups",
+        ]);
         expect(await store.migrate()).toEqual([]);
         await store.open();
         expect(store.own.identity).toMatch(/^[0-9a-f-]{36}\/makegood_test_/);
@@ -64,7 +69,7 @@ export function testMigrations(server: MigratedServer): void {
   it("from eight processes at once are applied once", () =>
     withDatabase(async (url) => {
       const applied = await Promise.all(Array.from({ length: 8 }, () => withStore(url, (store) => store.migrate())));
-      expect(applied.flat()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-follows"]);
+      expect(applied.flat()).toEqual(["0001-initial", "0002-schedules", "0003-executors", "0004-schedule-lookups"]);
     }));
 
   describe("killed in the middle", () => {
