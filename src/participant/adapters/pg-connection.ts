@@ -57,10 +57,19 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
 const maxPrepared = 200;
 const names = new Map<string, string>();
 
+/**
+ * A prepared plan is kept, also when it was made for a small table that has become a large one: up to a minute, until that is
+ * analyzed. What finds one row by its key is the same in both; what looks for many, or joins a list, is planned each time.
+ */
+const looksForMany = /\bLIMIT\b|\bjson_/;
+/** Migrations are run once. */
+const isRepeated = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b/;
+
 /** The same for the same text in every process, since a pooler may hand one connection to several. Undefined: not prepared. */
 function preparedName(sql: string): string | undefined {
   const known = names.get(sql);
   if (known !== undefined || names.size >= maxPrepared) return known;
+  if (!isRepeated.test(sql) || looksForMany.test(sql)) return undefined;
   const name = `makegood_${createHash("sha256").update(sql).digest("base64url").slice(0, 22)}`;
   names.set(sql, name);
   return name;

@@ -21,11 +21,14 @@ const beginBody = `
   RETURN pg_current_xact_id()::text;`;
 
 const functions = [
-  `CREATE FUNCTION makegood.begin_once(new_scope text, new_key text, new_token text) RETURNS text LANGUAGE plpgsql AS $$
+  // A plan that is made while the table is small must not read all of it when it no longer is.
+  `CREATE FUNCTION makegood.begin_once(new_scope text, new_key text, new_token text) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(${lockOf});${beginBody}
 END $$`,
-  `CREATE FUNCTION makegood.try_begin_once(new_scope text, new_key text, new_token text) RETURNS text LANGUAGE plpgsql AS $$
+  `CREATE FUNCTION makegood.try_begin_once(new_scope text, new_key text, new_token text) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 BEGIN
   IF NOT pg_try_advisory_xact_lock(${lockOf}) THEN
     RETURN 'busy';
