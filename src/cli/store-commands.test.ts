@@ -174,6 +174,8 @@ describe("schedules", () => {
     [["--group", "a", "--every", "1s"], /expected --group and --handler, found no --handler/],
     [[...handler], /expected one of --cron, --every, --at and --after, found none/],
     [[...handler, "--every", "1s", "--at", "2030-01-01"], /found --every and --at/],
+    [[...handler, "--every", "1s", "--retries", "failed=1,lots=2"], /lots/],
+    [[...handler, "--every", "1s", "--retries", "failed=many"], /retries failed/],
     [[...handler, "--every", "soon"], /OPTION_INVALID: every\.every: expected a duration/],
     [[...handler, "--every", "1ms"], /expected a duration from 100ms/],
     [[...handler, "--cron", "0 0 25 * * ?"], /CRON_INVALID: quartz cron .*hours?/],

@@ -12,11 +12,21 @@ export interface RunEnd {
   readonly message: string;
 }
 
-/** A run that a person killed is not started again; everything else that went wrong is, as often as was asked for. */
-const neverRetried: readonly EndedRunState[] = ["completed", "killed"];
+/** What may be tried again, and is by default: not what a person killed. */
+export const retriedStates = ["failed", "timed-out", "lost", "refused"] as const satisfies readonly EndedRunState[];
 
-export function mayRetry({ state }: RunEnd, attempt: number, { retries }: RemoteCall): boolean {
-  return !neverRetried.includes(state) && attempt <= retries;
+/**
+ * How often a call is tried again: in all, whatever went wrong; or for each of these ends by itself, and not at all for those
+ * left out. What a person killed is tried again only where `killed` says so.
+ */
+export type Retries = number | { readonly [state in (typeof retriedStates)[number] | "killed"]?: number };
+
+/** @param ends of the attempts so far, the newest last */
+export function mayRetry(ends: readonly EndedRunState[], { retries }: RemoteCall): boolean {
+  const last = ends.at(-1) ?? "completed";
+  if (last === "completed") return false;
+  if (typeof retries !== "number") return ends.filter((state) => state === last).length <= (retries[last] ?? 0);
+  return last !== "killed" && ends.length <= retries;
 }
 
 const maxPauseMs = 3_600_000;

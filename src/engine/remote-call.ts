@@ -1,4 +1,5 @@
 // A handler of an executor that a schedule calls, as people give it.
+import { type Retries, retriedStates } from "../core/dispatch.ts";
 import { type Duration, toMs } from "../core/duration.ts";
 import { describeValue, isCleanText, OptionError } from "../core/errors.ts";
 import { checkInteger, checkNumber, checkOptions } from "../core/options.ts";
@@ -18,8 +19,11 @@ export interface CallOptions {
   readonly block?: string | null;
   /** Of one attempt on an executor. Default, or null: none. */
   readonly timeout?: Duration | null;
-  /** Attempts after the first that failed. 0 … 100, default 0. */
-  readonly retries?: number;
+  /**
+   * Attempts after the first: so many in all, or so many after each kind of end, `{ failed: 2, lost: 5 }`. A run that a person
+   * killed is tried again only where `killed` says so. 0 … 100, default 0.
+   */
+  readonly retries?: Retries;
   /** Before the first retry; 0 … 1 h. Default: none. */
   readonly retryPause?: Duration;
   /** Each pause is so many times the one before, up to an hour. 1 … 10, default 1. */
@@ -92,11 +96,18 @@ export function resolveCall(options: CallOptions): RemoteCall {
     route: parseRoutingStrategy(route, "route"),
     block: block === null ? null : parseBlockingStrategy(block, "block"),
     timeoutMs: timeout === null ? null : toMs(timeout, "timeout", { min: 1 }),
-    retries: checkInteger(retries, "retries", 0, maxRetries),
+    retries: resolveRetries(retries),
     ...(retryPause === undefined ? {} : { retryPause: resolvePause(retryPause, retryFactor) }),
     ...(jobId === undefined ? {} : { jobId: checkInteger(jobId, "jobId", 1, maxJobId) }),
     ...(addresses === undefined ? {} : { addresses: checkAddresses(addresses) }),
   };
+}
+
+function resolveRetries(retries: Retries): Retries {
+  if (typeof retries !== "object" || retries === null) return checkInteger(retries, "retries", 0, maxRetries);
+  checkOptions(retries, [...retriedStates, "killed"], "retries");
+  for (const [state, count] of Object.entries(retries)) checkInteger(count, `retries.${state}`, 0, maxRetries);
+  return { ...retries };
 }
 
 function resolvePause(pause: Duration, factor: number): { readonly ms: number; readonly factor: number } {

@@ -332,6 +332,18 @@ describe("a dispatch", () => {
     });
   });
 
+  it("retries each kind of end as often as its own policy says", async () => {
+    const executor = await playExecutor();
+    await post("/api/registry", registration(executor.address));
+    const { execution, logId } = await started({ retries: { failed: 1, "timed-out": 0 } });
+    await post("/api/callback", [{ logId, handleCode: 500, handleMsg: "no" }]);
+    await expect.poll(() => executor.triggers().length).toBe(2);
+    const second = executor.triggers()[1]?.["logId"];
+    await post("/api/callback", [{ logId: second, handleCode: 502, handleMsg: "too long" }]);
+    expect(await execution.outcome()).toMatchObject({ error: { code: "RUN_TIMED_OUT" } });
+    expect(executor.triggers()).toHaveLength(2);
+  });
+
   it("goes over to the next live executor (failover), the next idle one (busyover), and to all (broadcast)", async () => {
     const [one, two] = [await playExecutor(), await playExecutor()].sort((a, b) => (a.address < b.address ? -1 : 1));
     if (one === undefined || two === undefined) throw new Error("two were played");

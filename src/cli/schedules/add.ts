@@ -45,7 +45,8 @@ Makes a schedule that calls a handler of a group of executors. Neither needs to 
   --block STRATEGY    while the last call still runs: serial, discard-new, replace-running, or XXL-JOB's name.
                       Default: none; they run side by side
   --timeout SECONDS   of one attempt. Default: none
-  --retries N         attempts after the first, 0 to ${maxRetries}. Default: 0
+  --retries N         attempts after the first, 0 to ${maxRetries}, or so many after each kind of end: failed=2,timed-out=1,lost=5,
+                      refused=3,killed=0. Default: 0
   --retry-pause DURATION, --retry-factor N
                       before the first retry, up to 1h; each pause N times the one before. Default: none, 1
   --name NAME         unique; commands take it in place of the id

@@ -59,10 +59,21 @@ export function readCallOptions(values: ScheduleValues): Partial<CallOptions> {
     ...(route === undefined ? {} : { route }),
     ...(block === undefined ? {} : { block: block === "none" ? null : block }),
     ...(timeout === undefined ? {} : { timeout: readTimeout(timeout) }),
-    ...(retries === undefined ? {} : { retries: readWhole(retries, "retries", 0, maxRetries) }),
+    ...(retries === undefined ? {} : { retries: readRetries(retries) }),
     ...(pause === undefined ? {} : { retryPause: pause as "1s" }),
     ...(factor === undefined ? {} : { retryFactor: Number(factor) }),
   };
+}
+
+/** `2`, or `failed=2,lost=5`. */
+function readRetries(text: string): NonNullable<CallOptions["retries"]> {
+  if (!text.includes("=")) return readWhole(text, "retries", 0, maxRetries);
+  return Object.fromEntries(
+    text.split(",").map((part) => {
+      const [state = "", count = ""] = part.split("=");
+      return [state.trim(), readWhole(count, `retries ${state.trim()}`, 0, maxRetries)];
+    }),
+  );
 }
 
 const readTimeout = (text: string): number | null =>

@@ -1,5 +1,6 @@
 // A schedule as it is stored: the JSON text of a row's `definition`. Written by this code and read by any center, of this
 // version or the next: fields are added, and never change their meaning.
+import type { Retries } from "../dispatch.ts";
 import { CatalogError } from "../errors.ts";
 import type { RoutingStrategy } from "../routing/strategies.ts";
 import type { ScheduleRow } from "../schedule-store.ts";
@@ -22,7 +23,7 @@ export interface RemoteCall {
   readonly block: BlockingStrategy | null;
   /** Of one attempt on an executor; null: none. */
   readonly timeoutMs: number | null;
-  readonly retries: number;
+  readonly retries: Retries;
   /** Before the first retry, and by how much each pause is longer than the one before; up to an hour. Absent: at once. */
   readonly retryPause?: { readonly ms: number; readonly factor: number };
   /** The executors' word for the job, 1 … 2^31 − 1: at each of them one run of a number at a time. Default: made of the schedule's id. */

@@ -4,6 +4,7 @@
 import { job, signal } from "../../core/define.ts";
 import { dispatchJobName, failureCodes, mayRetry, pauseAfter, type RunEnd } from "../../core/dispatch.ts";
 import { NonRetryableError } from "../../core/errors.ts";
+import type { EndedRunState } from "../../core/executors.ts";
 import type { Context, Job, Signal } from "../../core/job.ts";
 import type { RemoteCall } from "../../core/schedule/definition.ts";
 import { type Center, noExecutor, type Sent } from "./center.ts";
@@ -64,6 +65,7 @@ interface Place {
 }
 
 async function attempts(center: Center, ctx: Context, order: RemoteCall, place: Place): Promise<DispatchResult> {
+  const ends: EndedRunState[] = [];
   for (let attempt = 1; ; attempt++) {
     const sent = (await ctx.step(["send", attempt], {
       run: () => center.send(order, { executionId: ctx.executionId, key: ctx.key, attempt, ...placeOf(place) }),
@@ -73,7 +75,8 @@ async function attempts(center: Center, ctx: Context, order: RemoteCall, place: 
     const end = sent.kind === "ended" ? sent.end : await hear(center, ctx, order, sent.logId, attempt);
     if (end.state === "completed")
       return { logId: sent.logId, executor: sent.address, attempts: attempt, message: end.message };
-    if (!mayRetry(end, attempt, order)) throw failure(end, sent, attempt);
+    ends.push(end.state);
+    if (!mayRetry(ends, order)) throw failure(end, sent, attempt);
     const pauseMs = pauseAfter(attempt, order);
     if (pauseMs > 0) await ctx.sleep(["before retry", attempt], pauseMs);
   }
