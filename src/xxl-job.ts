@@ -1,6 +1,7 @@
 export { type XxlExecutor, xxlExecutor } from "./executor/xxl-job/executor.ts";
 export {
   type ExecutionLine,
+  type RunnableScript,
   type XxlApp,
   type XxlContext,
   type XxlFunction,

@@ -16,6 +16,7 @@ const trigger = (logId: number): TriggerRequest => ({
   blockStrategy: "SERIAL_EXECUTION",
   timeoutSeconds: 0,
   glueType: "BEAN",
+  glueSource: "",
   shardIndex: 0,
   shardTotal: 1,
 });
@@ -86,7 +87,7 @@ it("a folder of a newer version is refused", async () => {
   const folder = newFolder();
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(`${folder}/executor.db`);
-  database.exec("PRAGMA user_version = 2");
+  database.exec("PRAGMA user_version = 3");
   database.close();
   await expect(startScene({ folder, jobs: { echo: xxlHandler(() => {}) } })).rejects.toMatchObject({
     code: "STORE_SCHEMA",

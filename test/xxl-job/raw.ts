@@ -86,6 +86,7 @@ export interface TriggerFields {
   readonly executorTimeout?: number;
   readonly logDateTime?: number;
   readonly glueType?: string;
+  readonly glueSource?: string;
   readonly broadcastIndex?: number;
   readonly broadcastTotal?: number;
 }

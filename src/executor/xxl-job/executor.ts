@@ -2,7 +2,9 @@
 //
 //     start: records → what a former process left → server → registration and callbacks
 //     stop:  registration, and the admin is told → no more triggers → runs end → callbacks → server → records
+import { existsSync } from "node:fs";
 import type { Server } from "node:http";
+import { resolve } from "node:path";
 import { type Duration, toMs } from "../../core/duration.ts";
 import { CatalogError, InvariantError, OptionError } from "../../core/errors.ts";
 import { checkOptions } from "../../core/options.ts";
@@ -15,8 +17,9 @@ import type { XxlApp } from "./handler.ts";
 import { Lanes } from "./lanes.ts";
 import { resolveOptions, type XxlExecutorOptions, type XxlSettings } from "./options.ts";
 import { pause, performJob } from "./perform-job.ts";
+import { clearScripts, performScript, type ScriptTools } from "./perform-script.ts";
 import { performFunction } from "./performance.ts";
-import { Records } from "./records.ts";
+import { Records, type RunRow } from "./records.ts";
 import { Registration } from "./registration.ts";
 import { Reporter } from "./reporter.ts";
 import { RunLogs } from "./run-logs.ts";
@@ -119,6 +122,9 @@ export class XxlExecutor {
     const records = new Records(settings.folder);
     const server = settings.port === null ? null : createNodeServer(this.handler());
     try {
+      // Also where they are not allowed any more: one may still run.
+      if (settings.scripts.length > 0 || existsSync(scriptFolderOf(settings)))
+        await clearScripts(scriptFolderOf(settings), killAfterMsOf(settings), settings.log);
       if (server !== null) await listen(server, settings);
     } catch (error) {
       records.close();
@@ -138,11 +144,20 @@ export class XxlExecutor {
     const leaving = new AbortController();
     const lines = new ExecutionLines();
     const offLog = app?.onLog(lines.take) ?? (() => {});
+    const scriptTools = ({ script }: RunRow): ScriptTools => ({
+      folder: scriptFolderOf(settings),
+      environment: settings.scriptEnvironment,
+      source: records.sourceOf(script?.digest ?? ""),
+      killAfterMs: killAfterMsOf(settings),
+      clock,
+    });
     const lanes = new Lanes({
       records,
       logs,
       handlers: settings.jobs,
+      scripts: settings.scripts,
       perform: (handler, row, runLog) => {
+        if (handler.kind === "script") return performScript(handler.type, row, runLog, scriptTools(row));
         if (handler.kind === "function") return performFunction(handler, row, runLog, clock);
         const bind = (executionId: string): void => records.bind(row.logId, executionId);
         if (app === undefined) throw new InvariantError("expected an app for a handler that is a job");
@@ -197,6 +212,12 @@ export class XxlExecutor {
     }
   }
 }
+
+/** Absolute, since processes are known by it. */
+const scriptFolderOf = ({ folder }: XxlSettings): string => resolve(folder, "scripts");
+
+/** The next run waits as long again. */
+const killAfterMsOf = ({ stopGraceMs }: XxlSettings): number => stopGraceMs / 2;
 
 function listen(server: Server, { host, port }: XxlSettings): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

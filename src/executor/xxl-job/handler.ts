@@ -4,6 +4,7 @@ import type { AnyJob, Execution, Job } from "../../core/job.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { Awaitable } from "../../core/participant.ts";
 import type { Actor, Log } from "../../core/ports.ts";
+import type { ScriptType } from "../../core/schedule/call-script.ts";
 
 /** One order of the admin's: an attempt of one job on one shard. */
 export interface XxlRun {
@@ -57,6 +58,24 @@ export type XxlHandler =
       readonly ifFailed: "restart" | "return";
     }
   | { readonly kind: "function"; readonly run: XxlFunction; readonly afterCrash: "fail" | "repeat" };
+
+/** What stands for a run whose trigger brought its own script. */
+export interface ScriptHandler {
+  readonly kind: "script";
+  readonly type: RunnableScript;
+}
+export type Runnable = XxlHandler | ScriptHandler;
+
+/** Those that an executor can run: Groovy needs a Java virtual machine. */
+export const runnableScripts = [
+  "GLUE_SHELL",
+  "GLUE_PYTHON",
+  "GLUE_PYTHON2",
+  "GLUE_NODEJS",
+  "GLUE_POWERSHELL",
+  "GLUE_PHP",
+] as const satisfies readonly ScriptType[];
+export type RunnableScript = (typeof runnableScripts)[number];
 
 /**
  * A handler that starts an engine job: each trigger is `app.start(job, input(run))`. A job with a key takes effect once per

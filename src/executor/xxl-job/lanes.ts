@@ -8,21 +8,23 @@
 //        └─────── lane busy ──→ queued ──→ running …      or: done, when killed or covered while it waited
 //
 // After a crash: what was queued is queued again; a job that was running is found again in the engine; a function that was
-// running is called back as failed, or run again if it may be.
+// running is called back as failed, or run again if it may be; a script that was running is called back as failed.
 import { assertNever } from "../../core/errors.ts";
 import type { Clock, Log } from "../../core/ports.ts";
-import type { TriggerRequest } from "../../protocol/xxl-job/requests.ts";
+import { isHandlerType, type TriggerRequest } from "../../protocol/xxl-job/requests.ts";
 import { type Answer, codes, failure, ok, payload } from "../../protocol/xxl-job/wire.ts";
-import type { XxlHandler } from "./handler.ts";
+import type { Runnable, RunnableScript, XxlHandler } from "./handler.ts";
 import type { Performance, RunResult, StopOrder } from "./performance.ts";
-import type { Records, RunRow } from "./records.ts";
+import { type Records, type RunRow, scriptOf } from "./records.ts";
 import type { RunLog, RunLogs } from "./run-logs.ts";
 
 export interface LaneTools {
   readonly records: Records;
   readonly logs: RunLogs;
   readonly handlers: ReadonlyMap<string, XxlHandler>;
-  readonly perform: (handler: XxlHandler, row: RunRow, log: RunLog) => Performance;
+  /** Those that may be run. */
+  readonly scripts: readonly RunnableScript[];
+  readonly perform: (handler: Runnable, row: RunRow, log: RunLog) => Performance;
   /** The end of a run is on the disk. */
   readonly onEnded: () => void;
   readonly clock: Clock;
@@ -51,6 +53,9 @@ const staleAfterMs = 600_000;
 /** Within the admin's read timeout of 3 s. */
 const killAnswerMs = 2_500;
 const writePauseMs = 1_000;
+/** For a script that was killed, beyond the grace. */
+const lastWordsMs = 1_000;
+const maxShownChars = 40;
 
 export class Lanes {
   readonly #tools: LaneTools;
@@ -77,27 +82,33 @@ export class Lanes {
 
   /** Why what a former process left is not run; null if it is. */
   #whyNotAgain(row: RunRow): string | null {
-    const handler = this.#tools.handlers.get(row.handler);
-    if (handler === undefined) return `job handler [${row.handler}] is not here any more`;
-    if (row.state === "running" && handler.kind === "function" && handler.afterCrash === "fail")
+    const handler = this.#handlerOf(row);
+    const isOnce = row.script !== null || (handler?.kind === "function" && handler.afterCrash === "fail");
+    if (row.state === "running" && isOnce)
       return "the executor's process ended while it ran; its effect is unknown, and it is not run again by itself";
+    if (handler === undefined)
+      return row.script === null
+        ? `job handler [${row.handler}] is not here any more`
+        : `scripts of type ${row.script.type} are not run here any more`;
     if (row.state === "queued" && this.#tools.clock.now() - row.acceptedAt > staleAfterMs)
       return "the executor was away for more than 10 minutes before it could run: the admin may have given it up";
     return null;
+  }
+
+  #handlerOf({ handler, script }: RunRow): Runnable | undefined {
+    if (script === null) return this.#tools.handlers.get(handler);
+    const type = this.#tools.scripts.find((it) => it === script.type);
+    return type === undefined ? undefined : { kind: "script", type };
   }
 
   // ── Orders ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Answers after the run is on the disk, in one turn of the event loop. Throws what the records throw: then nothing was accepted. */
   accept(trigger: TriggerRequest, isNewest: boolean): Answer {
-    const { records, clock, handlers } = this.#tools;
+    const { records, clock } = this.#tools;
     const { logId, jobId } = trigger;
-    if (trigger.glueType !== "BEAN" && trigger.glueType !== "")
-      return failure(`glueType ${JSON.stringify(trigger.glueType)}: expected BEAN; this executor runs no scripts`);
-    if (!handlers.has(trigger.handler))
-      return failure(
-        `job handler [${trigger.handler}] not found; this executor has: ${[...handlers.keys()].join(", ")}`,
-      );
+    const unknown = this.#whyUnknown(trigger);
+    if (unknown !== null) return failure(unknown);
     const known = records.find(logId);
     if (known !== undefined && !isOfAnotherTime(known, trigger)) return this.#answerAgain(known, trigger);
     if (this.#isStopping) return failure("this executor is stopping");
@@ -122,17 +133,33 @@ export class Lanes {
     return ok;
   }
 
+  #whyUnknown({ glueType, glueSource, handler }: TriggerRequest): string | null {
+    const { handlers, scripts } = this.#tools;
+    if (isHandlerType(glueType))
+      return handlers.has(handler)
+        ? null
+        : `job handler [${handler}] not found; this executor has: ${[...handlers.keys()].join(", ")}`;
+    const type = JSON.stringify(glueType.slice(0, maxShownChars));
+    if (scripts.length === 0) return `glueType ${type}: expected BEAN; this executor runs no scripts`;
+    if (scripts.every((it) => it !== glueType))
+      return `glueType ${type}: expected BEAN or one of ${scripts.join(", ")}; this executor runs no others`;
+    return glueSource.trim() === "" ? `glueType ${type}: expected a script as glueSource, found none` : null;
+  }
+
   /** The same order once more: the same answer. */
   #answerAgain(known: RunRow, trigger: TriggerRequest): Answer {
+    const script = scriptOf(trigger);
     const isSame =
       known.jobId === trigger.jobId &&
       known.handler === trigger.handler &&
+      known.script?.type === script?.type &&
+      known.script?.digest === script?.digest &&
       known.param === trigger.param &&
       known.shardIndex === trigger.shardIndex &&
       known.shardTotal === trigger.shardTotal;
     if (!isSame)
       return failure(
-        `logId ${known.logId} was accepted before for another job, handler, parameter or shard; it is not run again`,
+        `logId ${known.logId} was accepted before for another job, handler, script, parameter or shard; it is not run again`,
       );
     this.#tools.log.info({ logId: known.logId, state: known.state }, "a repeated trigger was answered from the record");
     return known.state === "refused" ? failure(known.message ?? "") : ok;
@@ -195,11 +222,21 @@ export class Lanes {
     await Promise.race([gone, late.promise]).finally(cancel);
     const order = { code: codes.failed, message: "the executor stopped while it ran; its effect is unknown" };
     for (const { current } of this.#lanes.values()) {
-      if (current === null || this.#tools.handlers.get(current.row.handler)?.kind !== "function") continue;
+      if (current === null || this.#handlerOf(current.row)?.kind === "job") continue;
       await current.performance
         .stop(order)
         .catch((error: unknown) => log.warn({ err: error }, "a run could not be stopped"));
     }
+    await this.#scriptsGone();
+  }
+
+  /** A process would outlive this one. */
+  async #scriptsGone(): Promise<void> {
+    const { clock, stopGraceMs } = this.#tools;
+    const late = Promise.withResolvers<void>();
+    const cancel = clock.after(stopGraceMs + lastWordsMs, late.resolve);
+    const gone = this.#all(({ row, performance }) => (row.script === null ? Promise.resolve() : performance.gone));
+    await Promise.race([gone, late.promise]).finally(cancel);
   }
 
   /** Resolves when every end is on the disk or left to the next process. From then on nothing is written any more. */
@@ -234,11 +271,11 @@ export class Lanes {
       this.#lanes.delete(jobId);
       return;
     }
-    const handler = this.#tools.handlers.get(row.handler);
+    const handler = this.#handlerOf(row);
     if (handler !== undefined) this.#begin(jobId, lane, row, handler);
   }
 
-  #begin(jobId: number, lane: Lane, row: RunRow, handler: XxlHandler): void {
+  #begin(jobId: number, lane: Lane, row: RunRow, handler: Runnable): void {
     const { records, clock } = this.#tools;
     const begunAt = row.begunAt ?? clock.now();
     if (row.state === "queued") {
@@ -283,7 +320,7 @@ export class Lanes {
     const isLate = await Promise.race([performance.gone.then(() => false), late.promise]).finally(cancel);
     if (isLate)
       log.warn(
-        { logId: row.logId, handler: row.handler },
+        { logId: row.logId, handler: row.script?.type ?? row.handler },
         "a function was told to stop and still runs; the next run of its job begins beside it",
       );
   }

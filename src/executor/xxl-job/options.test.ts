@@ -25,6 +25,7 @@ describe("the executor's options", () => {
       maxBodyBytes: 1_048_576,
       maxLogBytes: 10_485_760,
       maxUnfinished: 10_000,
+      scripts: [],
     });
   });
 
@@ -48,6 +49,16 @@ describe("the executor's options", () => {
     [{ address: "file:///x" }, "address: expected an http or https address"],
     [{ jobs: {} }, "jobs: expected at least one handler"],
     [{ jobs: { echo: () => {} } }, "jobs.echo: expected a handler made with xxlHandler"],
+    [{ jobs: {}, scripts: [] }, "jobs: expected at least one handler"],
+    [{ scripts: "GLUE_SHELL" }, "scripts: expected a list of types"],
+    [{ scripts: ["GLUE_GROOVY"] }, "scripts[0]: expected one of GLUE_SHELL, GLUE_PYTHON"],
+    [
+      { scripts: ["GLUE_SHELL"], accessToken: "" },
+      "accessToken: expected one of your own where scripts are run, found none",
+    ],
+    [{ scripts: ["GLUE_SHELL"], accessToken: "default_token" }, "found the one that the admin ships with"],
+    [{ scriptEnv: "TZ" }, "scriptEnv: expected a list of names"],
+    [{ scriptEnv: ["TZ", "A=B"] }, "scriptEnv[1]: expected the name of an environment variable"],
     [{ folder: "" }, "folder: expected the path"],
     [{ heartbeat: "2m" }, "heartbeat: expected a duration from 1s to 1m"],
     [{ retention: "1h" }, "retention: expected a duration from 1d"],

@@ -4,7 +4,7 @@ import { describeValue, OptionError } from "../../core/errors.ts";
 import { checkInteger, checkOptions } from "../../core/options.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import { defaultLog, systemClock } from "../../system.ts";
-import type { XxlHandler } from "./handler.ts";
+import { type RunnableScript, runnableScripts, type XxlHandler } from "./handler.ts";
 
 export interface XxlExecutorOptions {
   /** Roots of the admin's nodes, in the order in which they are tried: `http://host:8080/xxl-job-admin` up to 3.4.0, `http://host:8080` from 3.4.1 on. They share a database; one that answers is enough. */
@@ -19,8 +19,12 @@ export interface XxlExecutorOptions {
   readonly host?: string;
   /** 0 takes a free one. `null`: no server; mount `handler()` or `fetch` in yours. Default 9999. */
   readonly port?: number | null;
-  /** By the admin's JobHandler name, made with `xxlHandler`. */
+  /** By the admin's JobHandler name, made with `xxlHandler`. May be empty where `scripts` is not. */
   readonly jobs: Readonly<Record<string, XxlHandler>>;
+  /** Types of scripts that a trigger may bring along and that are run here: `GLUE_SHELL`, `GLUE_PYTHON`, `GLUE_PYTHON2`, `GLUE_NODEJS`, `GLUE_POWERSHELL`, `GLUE_PHP`. Whoever has the token then runs code as this process's user. Needs an `accessToken` of your own, and Linux or macOS. Default: none; scripts are refused. */
+  readonly scripts?: readonly RunnableScript[];
+  /** Names of environment variables that scripts get to see, beside `PATH`, `HOME` and `LANG`. Default: none. */
+  readonly scriptEnv?: readonly string[];
   /** Where triggers, results and log files are kept; created when missing. One executor at a time. Default `makegood-xxl-job`. */
   readonly folder?: string;
   /** How often the registration is renewed. The admin forgets an executor after 90 s. Default 30 s, 1 s … 60 s. */
@@ -29,7 +33,7 @@ export interface XxlExecutorOptions {
   readonly timeout?: Duration;
   /** How long log files and the record of finished runs are kept, in days of 24 h. Default 30 d, min 1 d. Within it a repeated `logId` is recognized. */
   readonly retention?: Duration;
-  /** How long the next run of a job waits for a function that was told to stop and does not. Default 10 s. */
+  /** How long the next run of a job waits for a function that was told to stop and does not. A script is killed after half of it. Default 10 s. */
   readonly stopGrace?: Duration;
   /** Of a request. Default 1 MiB, 1 KiB … 64 MiB. */
   readonly maxBodyBytes?: number;
@@ -52,6 +56,9 @@ export interface XxlSettings {
   readonly host: string;
   readonly port: number | null;
   readonly jobs: ReadonlyMap<string, XxlHandler>;
+  readonly scripts: readonly RunnableScript[];
+  /** All that scripts get to see. */
+  readonly scriptEnvironment: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
@@ -72,6 +79,8 @@ const optionKeys: readonly (keyof XxlExecutorOptions)[] = [
   "host",
   "port",
   "jobs",
+  "scripts",
+  "scriptEnv",
   "folder",
   "heartbeat",
   "timeout",
@@ -103,6 +112,7 @@ export function resolveOptions(options: XxlExecutorOptions): XxlSettings {
       `address: expected the address that the admin is to call, since ${port === null ? "there is no server of its own" : `${host} is not one`}; found none`,
     );
   const log = options.log ?? defaultLog;
+  const scripts = checkScripts(options.scripts ?? [], options.accessToken);
   return {
     admins: checkAdmins(options.admins),
     appname: checkAppname(options.appname),
@@ -110,7 +120,9 @@ export function resolveOptions(options: XxlExecutorOptions): XxlSettings {
     address,
     host,
     port,
-    jobs: checkJobs(options.jobs),
+    jobs: checkJobs(options.jobs, scripts),
+    scripts,
+    scriptEnvironment: environmentOf(options.scriptEnv ?? []),
     folder: checkFolder(options.folder ?? "makegood-xxl-job"),
     heartbeatMs: toMs(options.heartbeat ?? "30s", "heartbeat", { min: 1_000, max: 60_000 }),
     timeoutMs: toMs(options.timeout ?? "3s", "timeout", { min: 100, max: 60_000 }),
@@ -165,9 +177,40 @@ function checkToken(token: unknown, log: Log): string {
   return token;
 }
 
-function checkJobs(jobs: unknown): ReadonlyMap<string, XxlHandler> {
+/** Who may run code here must be known by a secret. */
+function checkScripts(scripts: unknown, token: unknown): readonly RunnableScript[] {
+  if (!Array.isArray(scripts)) throw expected("scripts", 'a list of types, such as ["GLUE_SHELL"]', scripts);
+  const isRunnable = (type: unknown): boolean => runnableScripts.some((it) => it === type);
+  for (const [at, type] of scripts.entries())
+    if (!isRunnable(type)) throw expected(`scripts[${at}]`, `one of ${runnableScripts.join(", ")}`, type);
+  if (scripts.length > 0 && (token === "" || knownTokens.some((it) => it === token)))
+    throw new OptionError(
+      "accessToken",
+      `accessToken: expected one of your own where scripts are run, found ${token === "" ? "none" : "the one that the admin ships with"}: ` +
+        "anybody who reaches the port could run code here",
+    );
+  if (scripts.length > 0 && process.platform === "win32")
+    throw new OptionError(
+      "scripts",
+      "scripts: expected Linux or macOS, which end a script's whole process group, found Windows",
+    );
+  return scripts;
+}
+
+const alwaysSeen = ["PATH", "HOME", "LANG"];
+
+function environmentOf(names: unknown): Readonly<Record<string, string>> {
+  if (!Array.isArray(names)) throw expected("scriptEnv", 'a list of names, such as ["TZ"]', names);
+  for (const [at, name] of names.entries())
+    if (typeof name !== "string" || !/^[A-Za-z_]\w*$/.test(name))
+      throw expected(`scriptEnv[${at}]`, "the name of an environment variable", name);
+  const seen = [...alwaysSeen, ...(names as readonly string[])].map((name) => [name, process.env[name]]);
+  return Object.fromEntries(seen.filter(([, value]) => value !== undefined));
+}
+
+function checkJobs(jobs: unknown, scripts: readonly RunnableScript[]): ReadonlyMap<string, XxlHandler> {
   const entries = typeof jobs === "object" && jobs !== null ? Object.entries(jobs) : [];
-  if (entries.length === 0) throw expected("jobs", "at least one handler by its name", jobs);
+  if (entries.length === 0 && scripts.length === 0) throw expected("jobs", "at least one handler by its name", jobs);
   for (const [name, handler] of entries)
     if (handler?.kind !== "job" && handler?.kind !== "function")
       throw expected(`jobs.${name}`, "a handler made with xxlHandler", handler);

@@ -4,11 +4,12 @@
 // Every write is committed to the disk before it is acknowledged (synchronous = FULL), and synchronous: what is decided
 // between two of them in one turn of the event loop is decided alone. The file is locked for as long as it is open, so a
 // second executor on the same folder is refused; the operating system frees the lock of a process that dies.
-import { mkdirSync } from "node:fs";
+import { hash } from "node:crypto";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { CatalogError, StoreUnavailableError } from "../../core/errors.ts";
-import type { TriggerRequest } from "../../protocol/xxl-job/requests.ts";
+import { CatalogError, InvariantError, StoreUnavailableError } from "../../core/errors.ts";
+import { isHandlerType, type TriggerRequest } from "../../protocol/xxl-job/requests.ts";
 
 export type RunState = "queued" | "running" | "done" | "refused";
 
@@ -17,6 +18,8 @@ export interface RunRow {
   readonly jobId: number;
   readonly logDateTime: number;
   readonly handler: string;
+  /** In place of a handler: its type, and the digest under which its source is kept. */
+  readonly script: { readonly type: string; readonly digest: string } | null;
   readonly param: string;
   readonly shardIndex: number;
   readonly shardTotal: number;
@@ -38,8 +41,8 @@ export interface NewRun {
   readonly at: number;
 }
 
-const schemaVersion = 1;
-/** One row a run, about 300 bytes and its parameter. The partial indexes hold only what is unfinished or unsent. */
+const schemaVersion = 2;
+/** Version 1: one row a run, about 300 bytes and its parameter. The partial indexes hold only what is unfinished or unsent. */
 const schema = `
 CREATE TABLE run (
   seq            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -67,6 +70,14 @@ CREATE INDEX run_unreported ON run (seq) WHERE state = 'done' AND is_reported = 
 CREATE INDEX run_ended ON run (ended_at) WHERE ended_at IS NOT NULL;
 `;
 
+/** Version 2: a script's source is kept once, for all of the runs that have it. */
+const scriptSchema = `
+CREATE TABLE script (digest TEXT PRIMARY KEY, source TEXT NOT NULL) STRICT;
+ALTER TABLE run ADD COLUMN script_type TEXT;
+ALTER TABLE run ADD COLUMN script_digest TEXT REFERENCES script (digest);
+CREATE INDEX run_script ON run (script_digest) WHERE script_digest IS NOT NULL;
+`;
+
 const busy = 5;
 
 export class Records {
@@ -79,6 +90,7 @@ export class Records {
     this.path = join(folder, "executor.db");
     try {
       mkdirSync(folder, { recursive: true });
+      keepPrivate(this.path);
       this.#database = new DatabaseSync(this.path, { timeout: 1_000 });
     } catch (error) {
       throw this.#unavailable(error);
@@ -103,7 +115,8 @@ export class Records {
         `${this.path}: expected version ${schemaVersion}, found ${version}: a newer makegood wrote it. Deploy that one, or name another folder`,
         { path: this.path, version },
       );
-    if (version === 0) this.#database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`);
+    if (version === 0) this.#database.exec(schema);
+    if (version < 2) this.#database.exec(`${scriptSchema}; PRAGMA user_version = ${schemaVersion}`);
     this.#database.exec("COMMIT");
   }
 
@@ -152,7 +165,7 @@ export class Records {
   }
 
   #insert(
-    { trigger, isNewest, at }: NewRun,
+    run: NewRun,
     state: RunState,
     end: {
       readonly begunAt: number | null;
@@ -161,26 +174,44 @@ export class Records {
       readonly message: string | null;
     },
   ): void {
-    this.#run(
-      `INSERT INTO run (log_id, job_id, log_date_time, handler, param, shard_index, shard_total, timeout_s, is_newest,
-        state, accepted_at, begun_at, ended_at, code, message)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      trigger.logId,
-      trigger.jobId,
-      trigger.logDateTime,
-      trigger.handler,
-      trigger.param,
-      trigger.shardIndex,
-      trigger.shardTotal,
-      trigger.timeoutSeconds,
-      isNewest ? 1 : 0,
-      state,
-      at,
-      end.begunAt,
-      end.endedAt,
-      end.code,
-      end.message,
-    );
+    const { trigger, isNewest, at } = run;
+    const script = scriptOf(trigger);
+    const insertRun = (): unknown =>
+      this.#run(
+        `INSERT INTO run (log_id, job_id, log_date_time, handler, param, shard_index, shard_total, timeout_s, is_newest,
+        state, accepted_at, begun_at, ended_at, code, message, script_type, script_digest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        trigger.logId,
+        trigger.jobId,
+        trigger.logDateTime,
+        trigger.handler,
+        trigger.param,
+        trigger.shardIndex,
+        trigger.shardTotal,
+        trigger.timeoutSeconds,
+        isNewest ? 1 : 0,
+        state,
+        at,
+        end.begunAt,
+        end.endedAt,
+        end.code,
+        end.message,
+        script?.type ?? null,
+        script?.digest ?? null,
+      );
+    if (script === null) insertRun();
+    else
+      this.#transact(() => {
+        this.#run("INSERT OR IGNORE INTO script (digest, source) VALUES (?, ?)", script.digest, trigger.glueSource);
+        insertRun();
+      });
+  }
+
+  /** Of a run's script. */
+  sourceOf(digest: string): string {
+    const row = this.#prepared("SELECT source FROM script WHERE digest = ?").get(digest);
+    if (row === undefined) throw new InvariantError("expected the script of a run to be kept", { digest });
+    return String(row["source"]);
   }
 
   begin(logId: number, at: number): void {
@@ -217,12 +248,15 @@ export class Records {
 
   /** Deletes up to `limit` ended ones that nobody waits for any more; returns how many. What is unreported stays. */
   prune(endedBefore: number, limit: number): number {
-    return this.#run(
+    const count = this.#run(
       `DELETE FROM run WHERE seq IN (SELECT seq FROM run
         WHERE ended_at < ? AND (state = 'refused' OR is_reported = 1) ORDER BY ended_at LIMIT ?)`,
       endedBefore,
       limit,
     );
+    if (count > 0)
+      this.#run("DELETE FROM script WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.script_digest = script.digest)");
+    return count;
   }
 
   #transact(work: () => void): void {
@@ -250,6 +284,16 @@ export class Records {
   }
 }
 
+/** It holds parameters and scripts. SQLite gives the files beside it the same mode. */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, "a", 0o600));
+  chmodSync(path, 0o600);
+}
+
+/** What a trigger asks to run in place of a handler. */
+export const scriptOf = ({ glueType, glueSource }: TriggerRequest): RunRow["script"] =>
+  isHandlerType(glueType) ? null : { type: glueType, digest: hash("sha256", glueSource) };
+
 type Columns = Readonly<Record<string, unknown>>;
 
 function rowOf(row: Columns | undefined): RunRow | undefined {
@@ -259,6 +303,7 @@ function rowOf(row: Columns | undefined): RunRow | undefined {
     jobId: Number(row["job_id"]),
     logDateTime: Number(row["log_date_time"]),
     handler: String(row["handler"]),
+    script: rowScript(row),
     param: String(row["param"]),
     shardIndex: Number(row["shard_index"]),
     shardTotal: Number(row["shard_total"]),
@@ -271,6 +316,11 @@ function rowOf(row: Columns | undefined): RunRow | undefined {
     code: numberOrNull(row["code"]),
     message: textOrNull(row["message"]),
   };
+}
+
+function rowScript(row: Columns): RunRow["script"] {
+  const { script_type: type, script_digest: digest } = row;
+  return type === null || type === undefined ? null : { type: String(type), digest: String(digest) };
 }
 
 const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));

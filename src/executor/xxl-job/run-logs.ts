@@ -33,7 +33,7 @@ export interface RunLogSettings {
 const dayMs = 86_400_000;
 /** The admin asks on, from the line behind the last: a page needs not hold all. */
 const maxPageBytes = 512 * 1_024;
-const maxLineChars = 16_384;
+export const maxLineChars = 16_384;
 
 export class RunLogs {
   readonly #settings: RunLogSettings;
@@ -118,6 +118,11 @@ export class RunLog implements Log {
     const line = `${time} ${level.toUpperCase().padEnd(5)} ${text}${fieldsText(given)}`;
     this.#pending.push(`${printable(line).slice(0, maxLineChars)}\n`);
     this.#writing ??= this.#write();
+  }
+
+  /** What follows is not kept. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** Resolves when every line so far is in the file, or was given up. */

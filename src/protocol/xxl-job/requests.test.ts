@@ -30,6 +30,7 @@ describe("a trigger", () => {
         blockStrategy: "COVER_EARLY",
         timeoutSeconds: 3,
         glueType: "BEAN",
+        glueSource: "",
         shardIndex: 1,
         shardTotal: 3,
       },
@@ -40,6 +41,15 @@ describe("a trigger", () => {
     expect(parseTrigger('{"jobId":"7","logId":"12.0","executorHandler":"x"}')).toMatchObject({
       ok: true,
       value: { jobId: 7, logId: 12, param: "", blockStrategy: "SERIAL_EXECUTION", shardIndex: 0, shardTotal: 1 },
+    });
+  });
+
+  it("is read with its script, where it brings one", () => {
+    const script = { glueType: "GLUE_SHELL", glueSource: "echo $1" };
+    expect(parseTrigger(JSON.stringify({ ...full, ...script }))).toMatchObject({ ok: true, value: script });
+    expect(parseTrigger(JSON.stringify({ ...full, glueSource: "of another time" }))).toMatchObject({
+      ok: true,
+      value: { glueType: "BEAN", glueSource: "" },
     });
   });
 

@@ -1,6 +1,6 @@
 // What an admin sends to an executor. Every generation has the same fields in a trigger; the time of a log query has two
 // spellings.
-import { integer, maxInt, type Parsed, parsed, text } from "./fields.ts";
+import { type Fields, integer, maxInt, type Parsed, parsed, text } from "./fields.ts";
 
 /** Evaluated when the trigger arrives, on this executor alone. Unknown and absent ones behave as the first. */
 export const blockStrategies = ["SERIAL_EXECUTION", "DISCARD_LATER", "COVER_EARLY"] as const;
@@ -17,7 +17,10 @@ export interface TriggerRequest {
   readonly blockStrategy: BlockStrategy;
   /** 0 = none. */
   readonly timeoutSeconds: number;
+  /** BEAN or empty: a handler. Else the type of a script. */
   readonly glueType: string;
+  /** Of a script; of a handler always empty. */
+  readonly glueSource: string;
   /** From 0. */
   readonly shardIndex: number;
   readonly shardTotal: number;
@@ -38,7 +41,7 @@ export function parseTrigger(body: string): Parsed<TriggerRequest> {
     param: text(fields, "executorParams"),
     blockStrategy: strategyOf(text(fields, "executorBlockStrategy")),
     timeoutSeconds: Math.max(0, integer(fields, "executorTimeout", -maxInt, maxInt, 0)),
-    glueType: text(fields, "glueType"),
+    ...glueOf(fields),
     shardIndex: integer(fields, "broadcastIndex", 0, maxInt, 0),
     shardTotal: integer(fields, "broadcastTotal", 0, maxInt, 1),
   }));
@@ -56,6 +59,13 @@ export function parseLogRequest(body: string): Parsed<LogRequest> {
     fromLineNum: Math.max(1, integer(fields, "fromLineNum", -maxInt, maxInt, 1)),
   }));
 }
+
+function glueOf(fields: Fields): Pick<TriggerRequest, "glueType" | "glueSource"> {
+  const glueType = text(fields, "glueType");
+  return { glueType, glueSource: isHandlerType(glueType) ? "" : text(fields, "glueSource") };
+}
+
+export const isHandlerType = (glueType: string): boolean => glueType === "" || glueType === "BEAN";
 
 function strategyOf(name: string): BlockStrategy {
   return blockStrategies.find((it) => it === name) ?? "SERIAL_EXECUTION";
