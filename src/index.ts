@@ -80,6 +80,7 @@ export type {
 export type { Actor, Clock, Log, Random } from "./core/ports.ts";
 export type { ReconcileOptions, RowsWanted } from "./core/reconcile.ts";
 export type { Backoff, RetryDecision, RetryPolicy } from "./core/retry.ts";
+export type { CallScript, ScriptType } from "./core/schedule/call-script.ts";
 export {
   type CompletedTrigger,
   type Ended,

@@ -58,6 +58,10 @@ describe("wrong arguments end with exit code 2 and say what was expected:", () =
       'makegood: expected a command (demo, serve, schedules, start, executions, import, checklist, migrate), found the unknown option "--frobnicate". See `makegood --help`.',
     ],
     [["serve"], /serve: expected --xxl-job NAME=TOKEN at least once, found none/],
+    [
+      ["serve", "--xxl-job", "a=default_token", "--scripts"],
+      /groups: expected an access token of your own for a where scripts/,
+    ],
     [["serve", "--xxl-job", "a=b", "--zone", "Mars/Olympus"], /OPTION_INVALID: .*zone.*"Mars\/Olympus"/],
     [["demo", "--frobnicate"], "makegood: Unknown option '--frobnicate'. See `makegood demo --help`."],
     [["demo", "orders.csv"], /Unexpected argument 'orders.csv'.*See `makegood demo --help`\.$/],

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { silentLog } from "../core/ports.ts";
 import { every, makegood } from "../index.ts";
-import { xxlCenter } from "../server/xxl-job-center.ts";
+import { checkGroups, xxlCenter } from "../server/xxl-job-center.ts";
 import { asUsage } from "./as-usage.ts";
 import { type Command, exitCodes, parseOptions, type Terminal } from "./command.ts";
 import { describeStore, readStoreOption, storeAt, storeHelp } from "./store-address.ts";
@@ -23,6 +24,8 @@ runs ended. Any number of centers may share a store. Creates or updates the stor
   --store URL           ${storeHelp}.
                         Default: ${defaults.store} in the current folder
   --xxl-job NAME=TOKEN  a group of executors (XXL-JOB: appname) and its access token. Repeatable
+  --scripts             sends schedules' scripts to executors, and lets programs add jobs that are scripts: whoever
+                        may, then runs code there. Default: they are refused
   --zone ZONE           in which cron expressions of jobs are meant that programs add by addJob. Default: UTC
   --help                shows this text
 
@@ -36,18 +39,22 @@ Executors register with http://HOST:PORT or http://HOST:PORT/xxl-job-admin.
         host: { type: "string" },
         store: { type: "string" },
         "xxl-job": { type: "string", multiple: true },
+        scripts: { type: "boolean", default: false },
         zone: { type: "string", default: defaults.zone },
       },
       "serve",
     );
     const groups = parseGroups(given["xxl-job"] ?? []);
     // Before anything is opened.
-    await asUsage(() => every("1s", { zone: given.zone }));
+    await asUsage(() => {
+      every("1s", { zone: given.zone });
+      checkGroups(groups, given.scripts, silentLog);
+    });
     const address = readStoreOption(given.store ?? defaults.store);
     const store = await storeAt(address);
     await store.migrate();
     const app = makegood({ store });
-    const center = xxlCenter({ app, store, groups, zone: given.zone });
+    const center = xxlCenter({ app, store, groups, scripts: given.scripts, zone: given.zone });
     await app.run();
     center.start();
     const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -171,7 +171,7 @@ describe("schedules", () => {
   });
 
   test.each([
-    [["--group", "a", "--every", "1s"], /expected --group and --handler, found no --handler/],
+    [["--group", "a", "--every", "1s"], /expected --group, and --handler or --script, found no --handler/],
     [[...handler], /expected one of --cron, --every, --at and --after, found none/],
     [[...handler, "--every", "1s", "--at", "2030-01-01"], /found --every and --at/],
     [[...handler, "--every", "1s", "--retries", "failed=1,lots=2"], /lots/],
@@ -198,6 +198,64 @@ describe("schedules", () => {
     const { code, error } = await run("schedules", "add", ...args);
     expect(error).toMatch(message);
     expect(code).toBe(2);
+  });
+
+  describe("of a script", () => {
+    const group = ["--group", "orders", "--every", "1h"] as const;
+    const fileOf = (text: string | Uint8Array): string => {
+      const path = join(folder, "script.sh");
+      writeFileSync(path, text);
+      return path;
+    };
+
+    test("add reads it from a file; edit puts another one, or a handler, in its place", async () => {
+      const file = fileOf("echo $1\r\n");
+      const added = await run("schedules", "add", ...group, "--script", file, "--language", "shell", "--name", "clean");
+      expect(added).toMatchObject({ code: 0 });
+      expect((await run("schedules", "list")).out.join()).toContain("  clean  orders/GLUE_SHELL  ");
+      const callOf = async () => (await listed("schedules", "list"))[0]?.["call"];
+      expect(await callOf()).toMatchObject({ handler: "", script: { type: "GLUE_SHELL", source: "echo $1\n" } });
+      fileOf("print(1)");
+      expect(await run("schedules", "edit", "clean", "--script", file, "--language", "python")).toMatchObject({
+        code: 0,
+      });
+      expect(await callOf()).toMatchObject({ script: { type: "GLUE_PYTHON", source: "print(1)" } });
+      await run("schedules", "edit", "clean", "--handler", "settle");
+      expect(await callOf()).toMatchObject({ handler: "settle" });
+      expect(await callOf()).not.toHaveProperty("script");
+      await using reader = makegood({ store: sqlite(store) });
+      expect(await reader.schedules.audit("clean")).toMatchObject([
+        {
+          verb: "create",
+          actor: { kind: "user", id: "command line" },
+          note: expect.stringMatching(/^GLUE_SHELL with SHA-256 [0-9a-f]{64}$/),
+        },
+        { verb: "edit", note: expect.stringMatching(/^GLUE_PYTHON with SHA-256 [0-9a-f]{64}$/) },
+        { verb: "edit", note: null },
+      ]);
+    });
+
+    test.each<[readonly string[], string | Uint8Array, RegExp]>([
+      [["--language", "shell"], "x", /--language: expected it beside --script alone/],
+      [["--script", "FILE"], "x", /--script: expected --language beside it, one of shell, python, .* found none/],
+      [["--script", "FILE", "--language", "perl"], "x", /--language: expected one of shell, .* found "perl"/],
+      [["--script", "FILE", "--language", "constructor"], "x", /--language: expected one of shell/],
+      [["--script", "FILE", "--language", "shell", "--handler", "settle"], "x", /in place of --handler, found both/],
+      [["--script", "missing.sh", "--language", "shell"], "x", /--script: expected a file .* ENOENT/],
+      [
+        ["--script", "FILE", "--language", "shell"],
+        new Uint8Array([0xff, 0xfe, 0x00]),
+        /--script: expected a file of text/,
+      ],
+      [["--script", "FILE", "--language", "shell"], "x".repeat(65_537), /script.source: .* found 65537 bytes/],
+      [["--script", "FILE", "--language", "shell"], "", /script.source: expected a text of 1 to 65536 bytes/],
+      [[], "x", /schedules add: expected --group, and --handler or --script, found no --handler/],
+    ])("add %j is refused in words", async (args, text, message) => {
+      const file = fileOf(text);
+      const { code, error } = await run("schedules", "add", ...group, ...args.map((it) => (it === "FILE" ? file : it)));
+      expect(error).toMatch(message);
+      expect(code).toBe(2);
+    });
   });
 
   test("a name that is taken is told", async () => {

@@ -66,12 +66,12 @@ function stored(env: Env, fire: FireOf): NewExecution {
 }
 
 /** Given by hand, else the schedule's; of a call that follows others, with what its param takes over from them. */
-function inputOf(env: Env, { row, definition, input, following }: FireOf): Uint8Array | null {
+function inputOf(env: Env, { row, definition, input, following, now }: FireOf): Uint8Array | null {
   if (input !== undefined) return input;
   const { call } = definition;
   if (call === null || following === undefined || !call.param.includes(handedOver)) return row.input;
   const param = call.param.replaceAll(handedOver, () => following.ends.map(saidBy).join("\n"));
-  return env.formats.input.store(resolveCall({ ...callOptionsOf(call), param }), "call").bytes;
+  return env.formats.input.store(resolveCall({ ...callOptionsOf(call), param }, call, now), "call").bytes;
 }
 
 /** In the param of a call that follows others: what they ended with. */

@@ -1,16 +1,20 @@
-// A handler of an executor that a schedule calls, as people give it.
+// A handler of an executor that a schedule calls, or a script for one, as people give it.
 import { type Retries, retriedStates } from "../core/dispatch.ts";
 import { type Duration, toMs } from "../core/duration.ts";
 import { describeValue, isCleanText, OptionError } from "../core/errors.ts";
+import type { Sha256 } from "../core/keys.ts";
 import { checkInteger, checkNumber, checkOptions } from "../core/options.ts";
 import { parseBlockingStrategy, parseRoutingStrategy } from "../core/routing/strategies.ts";
+import { type CallScript, checkScript, stampScript } from "../core/schedule/call-script.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 
 export interface CallOptions {
   /** Of executors, by the name under which they register; it need not be known yet. 1 to 64 letters, digits, `-`, `_`, `.`. */
   readonly group: string;
-  /** As the executors know it. 1 to 255 characters. */
-  readonly handler: string;
+  /** As the executors know it. 1 to 255 characters. Required where there is no script. */
+  readonly handler?: string;
+  /** Run in place of a handler, where center and executor both allow it. Default, or null: none. */
+  readonly script?: CallScript | null;
   /** Handed to it as it is. At most 64 KiB. Default empty. */
   readonly param?: string;
   /** Which executor of the group; our name or XXL-JOB's. Default `round`. */
@@ -40,6 +44,7 @@ export interface CallOptions {
 const keys: readonly (keyof CallOptions)[] = [
   "group",
   "handler",
+  "script",
   "param",
   "route",
   "block",
@@ -60,12 +65,16 @@ const maxJobId = 2 ** 31 - 1;
 const maxAddresses = 100;
 const maxAddressChars = 500;
 
-/** Throws OPTION_INVALID. */
-export function resolveCall(options: CallOptions): RemoteCall {
+/**
+ * Throws OPTION_INVALID.
+ * @param before what stood there: a script that stays keeps its time
+ */
+export function resolveCall(options: CallOptions, before: RemoteCall | null, now: number): RemoteCall {
   checkOptions(options, keys, "call");
   const {
     group,
-    handler,
+    handler = "",
+    script = null,
     param = "",
     route = "round",
     block = null,
@@ -81,11 +90,9 @@ export function resolveCall(options: CallOptions): RemoteCall {
       "group",
       `group: expected 1 to 64 letters, digits, -, _ and . (not first: - and .), found ${describeValue(group)}`,
     );
-  if (typeof handler !== "string" || handler.trim() === "" || handler.length > maxHandlerChars || !isCleanText(handler))
-    throw new OptionError(
-      "handler",
-      `handler: expected the name of a handler, 1 to ${maxHandlerChars} characters, found ${describeValue(handler)}`,
-    );
+  if (script === null) checkHandler(handler);
+  else if (handler !== "")
+    throw new OptionError("handler", `handler: expected none beside a script, found ${describeValue(handler)}`);
   if (typeof param !== "string" || !isCleanText(param) || new TextEncoder().encode(param).length > maxParamBytes)
     throw new OptionError(
       "param",
@@ -93,6 +100,7 @@ export function resolveCall(options: CallOptions): RemoteCall {
     );
   return {
     ...{ group, handler, param },
+    ...(script === null ? {} : { script: stampScript(checkScript(script), before?.script, now) }),
     route: parseRoutingStrategy(route, "route"),
     block: block === null ? null : parseBlockingStrategy(block, "block"),
     timeoutMs: timeout === null ? null : toMs(timeout, "timeout", { min: 1 }),
@@ -110,6 +118,14 @@ function resolveRetries(retries: Retries): Retries {
   return { ...retries };
 }
 
+function checkHandler(handler: string): void {
+  if (typeof handler !== "string" || handler.trim() === "" || handler.length > maxHandlerChars || !isCleanText(handler))
+    throw new OptionError(
+      "handler",
+      `handler: expected the name of a handler, 1 to ${maxHandlerChars} characters, found ${describeValue(handler)}`,
+    );
+}
+
 function resolvePause(pause: Duration, factor: number): { readonly ms: number; readonly factor: number } {
   return {
     ms: toMs(pause, "retryPause", { max: maxPauseMs }),
@@ -118,11 +134,33 @@ function resolvePause(pause: Duration, factor: number): { readonly ms: number; r
 }
 
 /** Of a resolved call, what made it. */
-export const callOptionsOf = ({ timeoutMs, retryPause, ...call }: RemoteCall): CallOptions => ({
+export const callOptionsOf = ({ timeoutMs, retryPause, script, ...call }: RemoteCall): CallOptions => ({
   ...call,
+  ...(script === undefined ? {} : { script: { type: script.type, source: script.source } }),
   ...(retryPause === undefined ? {} : { retryPause: retryPause.ms, retryFactor: retryPause.factor }),
   timeout: timeoutMs,
 });
+
+/** For the audit: a script that is set or changed is named by what it says. */
+export function noteWithScript(
+  note: string | null,
+  before: RemoteCall | null,
+  after: RemoteCall | null,
+  sha256: Sha256,
+): string | null {
+  const script = after?.script;
+  if (script === undefined || script.updatedAt === before?.script?.updatedAt) return note;
+  const digest = Array.from(sha256(script.source), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${note === null ? "" : `${note}; `}${script.type} with SHA-256 ${digest}`;
+}
+
+/** What is not given stays. A handler takes the place of a script, and a script that of a handler. */
+export function changedCall(before: RemoteCall, change: Partial<CallOptions>): CallOptions {
+  const isHandler = change.handler !== undefined && change.handler !== "" && change.script === undefined;
+  const isScript = change.script !== undefined && change.script !== null && change.handler === undefined;
+  const replaced = isHandler ? { script: null } : isScript ? { handler: "" } : {};
+  return { ...callOptionsOf(before), ...change, ...replaced };
+}
 
 function checkAddresses(addresses: readonly string[]): readonly string[] {
   const isAddress = (it: unknown) =>

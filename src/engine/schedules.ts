@@ -26,7 +26,7 @@ import { executionOf, fingerprintOf, type Template, templateOf } from "./fire-st
 import { graphOf, type ScheduleEdge } from "./follow/graph.ts";
 import { checkLoop, planOf } from "./follow/plan.ts";
 import type { Handles } from "./handles.ts";
-import { type CallOptions, callOptionsOf, resolveCall } from "./remote-call.ts";
+import { type CallOptions, callOptionsOf, changedCall, noteWithScript, resolveCall } from "./remote-call.ts";
 import type { Session } from "./session.ts";
 
 export interface AddOptions<I> extends CommandOptions {
@@ -130,12 +130,12 @@ export class Schedules {
     await this.#session.open();
     const { store, newId, namespace } = this.#session.env;
     const id = newId();
+    const now = await this.#session.insist(() => store.schedules.now());
     const made = isCall(what)
-      ? this.#callTemplate(id, resolveCall(what))
+      ? this.#callTemplate(id, resolveCall(what, null, now))
       : { ...(await templateOf(this.#session.env, what, input)), call: null };
     const plan = await planOf(this.#session, on);
     const definition: ScheduleDefinition = { format: 1, ...plan, start: made.start, call: made.call };
-    const now = await this.#session.insist(() => store.schedules.now());
     const row = {
       ...{ id, namespace, name, source: "person" as const, needsCode: false, follows: on.kind === "completed" },
       ...contentOf(what, definition, made.input),
@@ -143,7 +143,8 @@ export class Schedules {
     };
     if (row.follows) await checkLoop(this.#session, row);
     const nextAt = this.#definitions.nextDue({ ...row, lastFiredAt: null }, now);
-    const outcome = await this.#session.insist(() => store.schedules.put({ ...row, nextAt }, actor, note));
+    const audited = noteWithScript(note, null, made.call, this.#session.env.sha256);
+    const outcome = await this.#session.insist(() => store.schedules.put({ ...row, nextAt }, actor, audited));
     if (outcome.kind === "exists" && outcome.id !== id)
       throw new CatalogError(
         "SCHEDULE_EXISTS",
@@ -168,7 +169,7 @@ export class Schedules {
     return this.#change(ref, "edit", options, async (row, now) => {
       refuseDeclared(row, "edit");
       const { definition } = this.#read(row);
-      const made = await this.#edited(row, definition, options, what);
+      const made = await this.#edited(row, definition, options, what, now);
       const next: ScheduleDefinition = {
         ...definition,
         ...(options.on === undefined ? {} : await planOf(this.#session, options.on)),
@@ -270,7 +271,7 @@ export class Schedules {
     const row = await this.#row(ref);
     const { definition } = this.#read(row);
     const now = await this.#session.insist(() => this.#store.now());
-    const input = await this.#inputByHand(row, definition, options);
+    const input = await this.#inputByHand(row, definition, options, now);
     const { actor = defaultActor } = options;
     const execution = await executionOf(this.#session.env, {
       ...{ row, definition, at: null, now, actor },
@@ -357,8 +358,10 @@ export class Schedules {
       const nextAt = this.#definitions.nextDue(content, now);
       const { id, version, lastFiredAt } = row;
       const seen = { version, lastFiredAt };
+      const [before, after] = [this.#read(row).definition.call, this.#read(content).definition.call];
+      const audited = noteWithScript(note, before, after, this.#session.env.sha256);
       const outcome = await this.#session.insist(() =>
-        this.#store.edit({ id, seen, content: { ...content, nextAt }, verb, actor, note }),
+        this.#store.edit({ id, seen, content: { ...content, nextAt }, verb, actor, note: audited }),
       );
       if (outcome.kind === "done" || (outcome.kind === "stale" && tried === maxTries)) {
         if (outcome.kind === "stale") throw busy(row);
@@ -389,11 +392,12 @@ export class Schedules {
     { call }: ScheduleDefinition,
     options: EditOptions<unknown>,
     job: AnyJob | undefined,
+    now: number,
   ): Promise<Made | null> {
     if (options.call !== undefined) {
       if (call === null)
         throw new OptionError("call", `schedules.edit: expected input for job ${row.job}, found a call`);
-      return this.#callTemplate(row.id, resolveCall({ ...callOptionsOf(call), ...options.call }));
+      return this.#callTemplate(row.id, resolveCall(changedCall(call, options.call), call, now));
     }
     if (options.input === undefined) return null;
     return { ...(await this.#templateFor(row, options.input, job)), call: null };
@@ -414,6 +418,7 @@ export class Schedules {
     row: ScheduleRow,
     { call }: ScheduleDefinition,
     { input, param, addresses }: RunOnceOptions<unknown>,
+    now: number,
   ): Promise<Uint8Array | null | undefined> {
     if (param !== undefined || addresses !== undefined) {
       const what = param === undefined ? "addresses" : "param";
@@ -427,7 +432,7 @@ export class Schedules {
         ...(param === undefined ? {} : { param }),
         ...(addresses === undefined ? {} : { addresses }),
       };
-      return this.#session.env.formats.input.store(resolveCall(options), "call").bytes;
+      return this.#session.env.formats.input.store(resolveCall(options, call, now), "call").bytes;
     }
     return input === undefined ? undefined : (await this.#templateFor(row, input)).input;
   }
@@ -463,7 +468,7 @@ function stateOf({ paused, nextAt, awaits, follows }: ScheduleRow): ScheduleStat
 }
 
 const isCall = (what: AnyJob | CallOptions): what is CallOptions =>
-  "handler" in what && typeof what.handler === "string";
+  "script" in what || ("handler" in what && typeof what.handler === "string");
 
 const contentOf = (what: AnyJob | CallOptions, definition: ScheduleDefinition, input: Uint8Array | null) => ({
   job: isCall(what) ? dispatchJobName : what.name,

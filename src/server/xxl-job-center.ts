@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Duration, toMs } from "../core/duration.ts";
-import { isCodedError, OptionError } from "../core/errors.ts";
+import { describeValue, isCodedError, OptionError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
 import type { RunRow } from "../core/executors.ts";
 import { checkOptions } from "../core/options.ts";
@@ -28,6 +28,11 @@ export interface XxlCenterOptions {
   readonly namespace?: string;
   /** Groups of executors, which Java calls appname, each with its access token. */
   readonly groups: Readonly<Record<string, string>>;
+  /**
+   * Whether calls that carry a script are sent, and jobs that are scripts taken by `addJob`: whoever may make a schedule, or has a
+   * group's token, then runs code on that group's executors. Default false: an attempt of such a call ends as `refused`.
+   */
+  readonly scripts?: boolean;
   /** In which the cron expressions of jobs are meant that programs add by `addJob`. IANA name, default `UTC`. */
   readonly zone?: string;
   /** How long a registration counts without renewal. Default 90 s, min 1 s; executors renew every 30 s. */
@@ -61,7 +66,7 @@ export interface XxlCenter {
 }
 
 const optionKeys: readonly (keyof XxlCenterOptions)[] = [
-  ...(["app", "store", "namespace", "groups", "zone"] as const),
+  ...(["app", "store", "namespace", "groups", "scripts", "zone"] as const),
   ...(["registration", "callTimeout", "lookEvery", "lostAfter", "log", "clock", "random"] as const),
 ];
 const maxBodyBytes = 5 * 2 ** 20;
@@ -70,9 +75,9 @@ const paths = /^(?:\/xxl-job-admin)?\/api\/([A-Za-z]+)$/;
 /** Makes a center of an app. Connects to nothing and starts nothing. Throws OPTION_INVALID. */
 export function xxlCenter(options: XxlCenterOptions): XxlCenter {
   checkOptions(options, optionKeys, "xxlCenter");
-  const { app, store, namespace = "default", groups, log = defaultLog } = options;
+  const { app, store, namespace = "default", groups, scripts = false, log = defaultLog } = options;
   const { clock = systemClock, random = createSystemRandom() } = options;
-  checkGroups(groups, log);
+  checkGroups(groups, scripts, log);
   const client = createExecutorClient({
     tokenOf: (group) => (Object.hasOwn(groups, group) ? groups[group] : undefined),
     timeoutMs: toMs(options.callTimeout ?? "3s", "callTimeout", { min: 100, max: 60_000 }),
@@ -84,7 +89,7 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     return row === null || row.root === id ? (row?.schedule ?? null) : scheduleOf(row.root);
   };
   const tools = { clock, random, log, md5, sha256 };
-  const center = new Center({ namespace, executors: store.executors, client, scheduleOf, ...tools });
+  const center = new Center({ namespace, executors: store.executors, client, scripts, scheduleOf, ...tools });
   const jobs = createDispatchJobs(center);
   app.register(jobs.dispatch, jobs.shard);
   const tell = (run: RunRow): Promise<void> => tellExecution(app, run);
@@ -105,7 +110,7 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
     hasEnded,
     tell,
     fetchLog: (run) => keeper.fetchLog(run),
-    jobs: { schedules: app.schedules, center, zone: zoneOf(options.zone ?? "UTC", "xxlCenter.zone").name },
+    jobs: { schedules: app.schedules, center, scripts, zone: zoneOf(options.zone ?? "UTC", "xxlCenter.zone").name },
     registrationMs: toMs(options.registration ?? "90s", "registration", { min: 1_000 }),
     ...tokenChecks(groups),
   });
@@ -123,13 +128,20 @@ export function xxlCenter(options: XxlCenterOptions): XxlCenter {
   };
 }
 
-/** A secret that comes with the product is none. */
-function checkGroups(groups: Readonly<Record<string, string>>, log: Log): void {
+/** A secret that comes with the product is none. Throws OPTION_INVALID. */
+export function checkGroups(groups: Readonly<Record<string, string>>, scripts: boolean, log: Log): void {
+  if (typeof scripts !== "boolean")
+    throw new OptionError("scripts", `scripts: expected true or false, found ${describeValue(scripts)}`);
   for (const [group, token] of Object.entries(groups)) {
     if (group === "" || Buffer.byteLength(group) > 255)
       throw new OptionError("groups", `groups: expected names of 1 to 255 bytes, found ${JSON.stringify(group)}`);
     if (typeof token !== "string" || token === "")
       throw new OptionError("groups", `groups: expected an access token for ${group}, found none`);
+    if (token === "default_token" && scripts)
+      throw new OptionError(
+        "groups",
+        `groups: expected an access token of your own for ${group} where scripts are sent, found XXL-JOB's default, which everybody knows`,
+      );
     if (token === "default_token")
       log.warn(
         { group },

@@ -1,7 +1,7 @@
 // Our center drives executors made of the published Java library, of two generations of its protocol.
 
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -59,6 +59,7 @@ describe.skipIf(reason !== null)(`Java executors${reason === null ? "" : ` (skip
         app,
         store,
         groups: { [group]: token },
+        scripts: true,
         lookEvery: "200ms",
         lostAfter: "2s",
         registration: "90s",
@@ -111,6 +112,26 @@ describe.skipIf(reason !== null)(`Java executors${reason === null ? "" : ` (skip
         order({ handler: "sleepJobHandler", param: "60", timeoutMs: 1_000, jobId: 3 }),
       );
       expect(await timed.outcome()).toMatchObject({ error: { code: "RUN_TIMED_OUT" } });
+
+      // Told apart by the time of their last change alone.
+      const file = join(folder, `script-${core}.txt`);
+      const shell = (source: string, at: number): Partial<RemoteCall> => ({
+        ...{ handler: "", param: "A-17", jobId: 6 },
+        script: { type: "GLUE_SHELL", source, updatedAt: 1_790_000_000_000 + at * 1_000 },
+      });
+      const script = await app.start(
+        center.dispatch,
+        order(shell(`echo "begins with $1"\necho "$1 $2/$3" >> '${file}'\n`, 0)),
+      );
+      expect(await script.outcome()).toMatchObject({ state: "completed" });
+      await expect.poll(() => logOf(script.id), { timeout: 10_000 }).toContain("begins with A-17");
+      const edited = await app.start(center.dispatch, order(shell(`echo edited >> '${file}'\n`, 1)));
+      expect(await edited.outcome()).toMatchObject({ state: "completed" });
+      expect(readFileSync(file, "utf8")).toBe("A-17 0/1\nedited\n");
+      const wrong = await app.start(center.dispatch, order(shell("exit 3\n", 2)));
+      expect(await wrong.outcome()).toMatchObject({
+        error: { code: "RUN_FAILED", message: expect.stringContaining("exit value(3)") },
+      });
 
       const two = await start();
       await expect.poll(liveCount, { timeout: 20_000 }).toBe(2);

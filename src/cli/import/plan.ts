@@ -1,5 +1,14 @@
 // What becomes of an XXL-JOB database here: a decision over its rows, so that it can be shown before anything is done.
-import { type CallOptions, CodedError, type CompletedTrigger, onCompleted, type TimeTrigger } from "../../index.ts";
+import { checkScript } from "../../core/schedule/call-script.ts";
+import {
+  type CallOptions,
+  type CallScript,
+  CodedError,
+  type CompletedTrigger,
+  onCompleted,
+  type ScriptType,
+  type TimeTrigger,
+} from "../../index.ts";
 import { callOf, listOf, scheduleNameOf, triggerOf, type XxlJob } from "../../protocol/xxl-job/jobs.ts";
 
 /** A row of a table, of whatever version: columns come and go between 2.3 and 3.5. */
@@ -39,8 +48,18 @@ export interface Remark {
   readonly isLeftOut: boolean;
 }
 
-/** `zone`: of the admin's JVM, in which its cron expressions are meant. */
-export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRow[], zone: string): Plan {
+export interface ImportOptions {
+  /** Of the admin's JVM, in which its cron expressions are meant. */
+  readonly zone: string;
+  /** Whether jobs that are scripts are taken over. */
+  readonly scripts: boolean;
+}
+
+export function planImport(
+  groups: readonly SourceRow[],
+  jobs: readonly SourceRow[],
+  { zone, scripts }: ImportOptions,
+): Plan {
   const remarks: Remark[] = [];
   const names = new Map(groups.map((row) => [number(row, "id"), text(row, "app_name")]));
   const planned = groups.map((row) => ({
@@ -51,7 +70,7 @@ export function planImport(groups: readonly SourceRow[], jobs: readonly SourceRo
     void remarks.push({ sourceId: number(row, "id"), title: titleOf(row), remark, isLeftOut });
   const taken = new Map<number, Taken>();
   for (const row of jobs) {
-    const missing = whyLeftOut(row, names);
+    const missing = whyLeftOut(row, names, scripts);
     try {
       if (missing === null) taken.set(number(row, "id"), takeOver(row, names, zone));
       else note(row, missing, true);
@@ -135,20 +154,39 @@ function childOf(
   };
 }
 
-function whyLeftOut(row: SourceRow, names: ReadonlyMap<number, string>): string | null {
+function whyLeftOut(row: SourceRow, names: ReadonlyMap<number, string>, scripts: boolean): string | null {
   const glueType = text(row, "glue_type");
-  if (glueType !== "BEAN") return `it is a script (${glueType}); only handlers are taken over`;
-  if (text(row, "executor_handler").trim() === "") return "it names no handler";
+  if (glueType !== "BEAN" && !scripts) return `it is a script (${glueType}), which only --scripts takes over`;
+  const fault = glueType === "BEAN" ? null : faultOfScript(row);
+  if (fault !== null) return fault;
+  if (glueType === "BEAN" && text(row, "executor_handler").trim() === "") return "it names no handler";
   if (!names.has(number(row, "job_group"))) return `its group ${number(row, "job_group")} is gone`;
   const kind = text(row, "schedule_type");
   return ["CRON", "FIX_RATE", "NONE"].includes(kind) ? null : `its kind of schedule, ${kind}, is not known`;
 }
+
+function faultOfScript(row: SourceRow): string | null {
+  try {
+    checkScript(scriptOf(row));
+    return null;
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    return `its script cannot be taken over: ${error.message}`;
+  }
+}
+
+/** Its type may be any word: it is checked before anything is made of it. */
+const scriptOf = (row: SourceRow): CallScript => ({
+  type: text(row, "glue_type") as ScriptType,
+  source: text(row, "glue_source"),
+});
 
 const jobOf = (row: SourceRow): XxlJob => ({
   scheduleType: text(row, "schedule_type"),
   scheduleConf: text(row, "schedule_conf"),
   misfireStrategy: text(row, "misfire_strategy"),
   handler: text(row, "executor_handler"),
+  ...(text(row, "glue_type") === "BEAN" ? {} : { script: scriptOf(row) }),
   param: text(row, "executor_param"),
   route: text(row, "executor_route_strategy"),
   block: text(row, "executor_block_strategy"),

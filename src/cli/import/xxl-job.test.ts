@@ -132,7 +132,7 @@ describeWithMariadb("makegood import xxl-job", (source) => {
       "job 4  By hand  orders/byHand  after job 2",
       "group orders  registers by itself",
       "group stock  http://10.0.0.1:9999/, http://10.0.0.2:9999/",
-      "LEFT OUT  job 3  Script: it is a script (GLUE_SHELL); only handlers are taken over",
+      "LEFT OUT  job 3  Script: it is a script (GLUE_SHELL), which only --scripts takes over",
       expect.stringMatching(/^LEFT OUT {2}job 5 {2}Wrong: its schedule is not understood: .*hour/i),
       "LEFT OUT  job 6  Orphan: its group 9 is gone",
       "in part   job 7  Ping: its child job 5 is left out or unknown, so nothing starts it",
@@ -186,6 +186,51 @@ describeWithMariadb("makegood import xxl-job", (source) => {
       ["stock", "manual"],
     ]);
     await app.stop({ graceMs: 0 });
+  });
+
+  it("takes over scripts with --scripts alone, and leaves out what cannot be one", async () => {
+    const connection = await mysql.createConnection({ uri: source.url });
+    const scripts = [
+      [3, "GLUE_SHELL", "echo $1\r\n"],
+      [10, "GLUE_PERL", "print 1"],
+      [11, "GLUE_PHP", "x".repeat(65_537)],
+    ] as const;
+    for (const [id, type, text] of scripts) {
+      if (id !== 3)
+        await connection.query(
+          `INSERT INTO xxl_job_info SELECT ${id}, job_group, job_desc, add_time, update_time, author, alarm_email, schedule_type,
+             schedule_conf, misfire_strategy, executor_route_strategy, executor_handler, executor_param, executor_block_strategy,
+             executor_timeout, executor_fail_retry_count, glue_type, glue_source, child_jobid, trigger_status,
+             trigger_last_time, trigger_next_time FROM xxl_job_info WHERE id = 3`,
+        );
+      await connection.query("UPDATE xxl_job_info SET glue_type = ?, glue_source = ? WHERE id = ?", [type, text, id]);
+    }
+    await connection.end();
+    const { out } = await runCli(...from(), "--scripts");
+    expect(out.split("\n").filter((line) => line.includes("Script"))).toEqual([
+      "job 3  Script  orders/GLUE_SHELL  0 0 3 * * ?",
+      expect.stringMatching(
+        /^LEFT OUT {2}job 10 .*its script cannot be taken over: script.type: expected one of GLUE_SHELL/,
+      ),
+      expect.stringMatching(
+        /^LEFT OUT {2}job 11 .*its script cannot be taken over: script.source: .* found 65537 bytes/,
+      ),
+    ]);
+    await runCli(...from(), "--apply");
+    await using app = makegood({ store: sqlite(file) });
+    expect(await app.schedules.find("xxl-job-3")).toBeNull();
+    expect(await runCli(...from(), "--scripts", "--apply")).toMatchObject({
+      code: 0,
+      error: expect.stringContaining("1 schedules made, 6"),
+    });
+    const call = { group: "orders", handler: "", jobId: 3, script: { type: "GLUE_SHELL", source: "echo $1\n" } };
+    expect(await app.schedules.find("xxl-job-3")).toMatchObject({ call });
+    expect(await app.schedules.audit("xxl-job-3")).toMatchObject([
+      {
+        actor: { kind: "user", id: "import" },
+        note: expect.stringMatching(/^XXL-JOB's job 3, Script; GLUE_SHELL with SHA-256 [0-9a-f]{64}$/),
+      },
+    ]);
   });
 
   it("says what is missing: a zone, a database, one of XXL-JOB's", async () => {

@@ -1,5 +1,6 @@
 import { every, makegood } from "../../index.ts";
 import { asUsage } from "../as-usage.ts";
+import { calledBy } from "../called.ts";
 import { type Command, exitCodes, parseOptions, type Terminal } from "../command.ts";
 import { describeStore, importMysql, parseStoreAddress, readStoreOption, storeAt } from "../store-address.ts";
 import { UsageError } from "../usage-error.ts";
@@ -17,6 +18,7 @@ go on running, but stop its jobs there before you resume them here. Safe to repe
   --from URL          the admin's database
   --zone ZONE         of the admin's JVM, in which its cron expressions are meant, such as Asia/Shanghai
   --apply             makes the schedules, and enters the addresses that people gave
+  --scripts           takes over jobs that are scripts, too; a center needs its own --scripts to send them
   --paused            makes all of them paused; else those are that are stopped in the admin
 ${storeOptionsHelp}
   --json              prints one object a line
@@ -29,13 +31,14 @@ ${storeOptionsHelp}
         from: { type: "string" },
         zone: { type: "string" },
         apply: { type: "boolean", default: false },
+        scripts: { type: "boolean", default: false },
         paused: { type: "boolean", default: false },
         ...storeOptions,
         json: { type: "boolean", default: false },
       },
       "import xxl-job",
     );
-    const { from, zone } = values;
+    const { from, zone, scripts } = values;
     if (from === undefined || zone === undefined)
       throw new UsageError(
         "import xxl-job: expected --from and --zone, found one of them missing. See `makegood import xxl-job --help`.",
@@ -43,7 +46,7 @@ ${storeOptionsHelp}
     // A wrong zone is a mistake of this command's, not of each of the jobs.
     await asUsage(() => every("1s", { zone }));
     const { groups, jobs } = await readSource(from);
-    const plan = planImport(groups, jobs, zone);
+    const plan = planImport(groups, jobs, { zone, scripts });
     show(plan, values.json, terminal);
     if (!values.apply) {
       terminal.printError("Nothing was done; --apply does it.");
@@ -83,7 +86,7 @@ function show({ groups, schedules, remarks }: Plan, inJson: boolean, terminal: T
     return;
   }
   for (const { sourceId, title, fires, call, paused } of schedules)
-    terminal.print(`job ${sourceId}  ${title}  ${call.group}/${call.handler}  ${fires}${paused ? "  (paused)" : ""}`);
+    terminal.print(`job ${sourceId}  ${title}  ${calledBy(call)}  ${fires}${paused ? "  (paused)" : ""}`);
   for (const { name, addresses } of groups)
     terminal.print(`group ${name}  ${addresses.length === 0 ? "registers by itself" : addresses.join(", ")}`);
   for (const { sourceId, title, remark, isLeftOut } of remarks)

@@ -4,6 +4,7 @@ import { type Command, exitCodes, parseOptions } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
 import { storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
 import { actor, maxRetries, readCallOptions, readTrigger, scheduleOptions } from "./schedule-options.ts";
+import { languageNames } from "./script-file.ts";
 
 const options = {
   ...scheduleOptions,
@@ -17,14 +18,20 @@ const parse = (args: readonly string[]) => parseOptions(args, options, "schedule
 
 export const addCommand: Command = {
   name: "add",
-  summary: "makes a schedule of a handler of executors",
-  help: `Usage: makegood schedules add --group NAME --handler NAME (--cron EXPR | --every DURATION | --at TIME | --after NAME)
-                             [OPTION…]
+  summary: "makes a schedule of a handler of executors, or of a script for them",
+  help: `Usage: makegood schedules add --group NAME (--handler NAME | --script FILE --language LANGUAGE)
+                             (--cron EXPR | --every DURATION | --at TIME | --after NAME) [OPTION…]
 
-Makes a schedule that calls a handler of a group of executors. Neither needs to be known yet.
+Makes a schedule that calls a handler of a group of executors, or sends them a script. Neither group nor handler
+needs to be known yet. Scripts are sent by centers that were started with --scripts, and run by executors that
+allow them.
 
   --group NAME        of executors, by the name under which they register
   --handler NAME      as the executors know it
+  --script FILE       in place of a handler, at most 64 KiB. Its arguments: the param, the shard's index, how many
+                      shards there are
+  --language LANGUAGE
+                      of --script: ${languageNames}
   --cron EXPR         fires when the expression does. Quote it
   --every DURATION    fires at a fixed rate, such as 500ms, 30s, 5m, 1h, 1d
   --at TIME           fires once, such as 2026-03-08T02:30:00Z; without an offset it is local time in the zone
@@ -75,10 +82,11 @@ function nextOf({ nextAt, schedule }: ShownSchedule): string {
 }
 
 function readCall(values: Values): CallOptions {
-  const { group, handler } = values;
-  if (group === undefined || handler === undefined)
+  const call = readCallOptions(values);
+  const { group } = call;
+  if (group === undefined || (call.handler === undefined && call.script === undefined))
     throw new UsageError(
-      `schedules add: expected --group and --handler, found no --${group === undefined ? "group" : "handler"}. See \`makegood schedules add --help\`.`,
+      `schedules add: expected --group, and --handler or --script, found no --${group === undefined ? "group" : "handler"}. See \`makegood schedules add --help\`.`,
     );
-  return { ...readCallOptions(values), group, handler };
+  return { ...call, group };
 }

@@ -35,6 +35,8 @@ declared in code is changed there.
   --misfire POLICY    what was missed: skip; fire-once; catch-up or catch-up:N
   --group NAME, --handler NAME, --param TEXT, --route STRATEGY, --retries N, --retry-pause DURATION, --retry-factor N
                       of what it calls
+  --script FILE --language LANGUAGE
+                      in place of its handler or script; --handler in place of a script
   --block STRATEGY    while the last call still runs; none: they run side by side
   --timeout SECONDS   of one attempt; none: it may run for ever
   --note TEXT         why, for the audit

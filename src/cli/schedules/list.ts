@@ -1,4 +1,5 @@
 import type { ShownSchedule } from "../../index.ts";
+import { calledBy } from "../called.ts";
 import { type Command, exitCodes, parseOptions } from "../command.ts";
 import { readWhole, storeOptions, storeOptionsHelp, withApp } from "../with-app.ts";
 
@@ -49,7 +50,7 @@ function inJson({ nextAt, lastFiredAt, createdAt, updatedAt, ...row }: ShownSche
 }
 
 function line({ id, name, state, job, call, schedule, nextAt }: ShownSchedule): string {
-  const what = call === null ? job : `${call.group}/${call.handler}`;
+  const what = call === null ? job : calledBy(call);
   return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, whenOf(schedule)].join("  ");
 }
 

@@ -14,6 +14,7 @@ import {
 import type { parseOptions } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
 import { readWhole } from "../with-app.ts";
+import { readScript } from "./script-file.ts";
 
 const maxTimeoutSeconds = 315_619_200;
 export const maxRetries = 100;
@@ -21,6 +22,8 @@ export const maxRetries = 100;
 export const scheduleOptions = {
   group: { type: "string" },
   handler: { type: "string" },
+  script: { type: "string" },
+  language: { type: "string" },
   cron: { type: "string" },
   every: { type: "string" },
   "after-end": { type: "boolean", default: false },
@@ -51,10 +54,14 @@ export const actor = { kind: "user", id: "command line" } as const;
 /** Those that are given. */
 export function readCallOptions(values: ScheduleValues): Partial<CallOptions> {
   const { group, handler, param, route, block, timeout, retries } = values;
+  const script = readScript(values.script, values.language);
+  if (script !== undefined && handler !== undefined)
+    throw new UsageError("--script: expected it in place of --handler, found both.");
   const { "retry-pause": pause, "retry-factor": factor } = values;
   return {
     ...(group === undefined ? {} : { group }),
     ...(handler === undefined ? {} : { handler }),
+    ...(script === undefined ? {} : { script }),
     ...(param === undefined ? {} : { param }),
     ...(route === undefined ? {} : { route }),
     ...(block === undefined ? {} : { block: block === "none" ? null : block }),

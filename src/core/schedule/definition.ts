@@ -7,16 +7,20 @@ import type { ScheduleRow } from "../schedule-store.ts";
 import type { BlockingStrategy } from "../store.ts";
 import type { CalendarOptions } from "./calendar.ts";
 import { weekdays } from "./calendar.ts";
+import type { StampedScript } from "./call-script.ts";
 import { dateOf } from "./civil.ts";
 import { decideFires } from "./decide.ts";
 import type { Misfire } from "./misfire.ts";
 import { resolveSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
 
-/** A handler of an executor, called by a center. What the dispatching job is given. */
+/** A handler of an executor, or a script for one, called by a center. What the dispatching job is given. */
 export interface RemoteCall {
   /** Of executors. It may register later. */
   readonly group: string;
+  /** Empty where there is a script. */
   readonly handler: string;
+  /** Run in place of a handler, by executors that allow it; sent by centers that do. */
+  readonly script?: StampedScript;
   readonly param: string;
   readonly route: RoutingStrategy;
   /** What if the last call of this schedule still runs; null: they run side by side. */

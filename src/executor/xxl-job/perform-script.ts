@@ -101,7 +101,7 @@ async function endOf(child: ChildProcess, log: RunLog): Promise<Exit> {
   return exit;
 }
 
-/** Line by line, no faster than the log takes them. What a full log does not keep is read all the same: the script goes on. */
+/** Line by line, no faster than the log takes them. What a full log does not keep is read too: the script goes on. */
 async function hear(stream: Readable | null, level: keyof Log, log: RunLog): Promise<void> {
   let rest = "";
   try {
@@ -132,7 +132,7 @@ function failureText(type: RunnableScript, error: unknown): string {
   const { command } = interpreters[type];
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (code === "ENOENT" && syscall?.startsWith("spawn"))
-    return `${type}: expected ${command} on the PATH of the executor, found none. Install it there, or send such scripts elsewhere`;
+    return `${type}: expected ${command} on the PATH of the executor, found none. Install it there`;
   return `${type}: the script could not be begun: ${error instanceof Error ? error.message : String(error)}`;
 }
 
@@ -157,7 +157,7 @@ async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
   return true;
 }
 
-/** A process that has ended and that nobody buries, as in a container without an init, lives no more: on Linux that is seen. */
+/** On Linux a process that has ended and that nobody buries, as in a container without an init, lives no more. */
 async function livesGroup(pid: number): Promise<boolean> {
   if (!signalGroup(pid, 0)) return false;
   if (process.platform !== "linux") return true;

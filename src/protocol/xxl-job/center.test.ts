@@ -58,6 +58,7 @@ describe("what a center sends", () => {
       logId: 7,
       logDateTime: 1_700_000_000_123,
       handler: "demoJobHandler",
+      script: null,
       param: "a,b",
       blockStrategy: "SERIAL_EXECUTION",
       timeoutSeconds: 0,
@@ -79,6 +80,10 @@ describe("what a center sends", () => {
       glueUpdatetime: 0,
       broadcastIndex: 0,
       broadcastTotal: 1,
+    });
+    const script = { type: "GLUE_PHP", source: "<?php", updatedAt: 1_700_000_000_000 } as const;
+    expect(JSON.parse(triggerBody({ ...trigger, handler: "", script }))).toMatchObject({
+      ...{ executorHandler: "", glueType: "GLUE_PHP", glueSource: "<?php", glueUpdatetime: 1_700_000_000_000 },
     });
   });
 

@@ -1,4 +1,5 @@
 // The admin's side of the wire: what executors send to a center, and what a center sends to them.
+import type { StampedScript } from "../../core/schedule/call-script.ts";
 import type { Parsed } from "./fields.ts";
 import { isRecord, parseJson } from "./wire.ts";
 
@@ -67,7 +68,9 @@ export interface Trigger {
   readonly jobId: number;
   readonly logId: number;
   readonly logDateTime: number;
+  /** Empty for a script. */
   readonly handler: string;
+  readonly script: StampedScript | null;
   readonly param: string;
   readonly blockStrategy: string;
   readonly timeoutSeconds: number;
@@ -87,9 +90,9 @@ export function triggerBody(trigger: Trigger): string {
     executorTimeout: trigger.timeoutSeconds,
     logId: trigger.logId,
     logDateTime: trigger.logDateTime,
-    glueType: "BEAN",
-    glueSource: "",
-    glueUpdatetime: 0,
+    glueType: trigger.script?.type ?? "BEAN",
+    glueSource: trigger.script?.source ?? "",
+    glueUpdatetime: trigger.script?.updatedAt ?? 0,
     broadcastIndex: trigger.shardIndex,
     broadcastTotal: trigger.shardTotal,
     makegoodExecution: trigger.executionId,

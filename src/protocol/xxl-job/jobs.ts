@@ -1,6 +1,7 @@
 // Jobs in the words of XXL-JOB, as its tables and the calls of its newest generation have them, and what they are here.
 import { describeValue, isCleanText, OptionError } from "../../core/errors.ts";
 import { parseBlockingStrategy, parseRoutingStrategy } from "../../core/routing/strategies.ts";
+import { type CallScript, isScriptType, scriptTypes } from "../../core/schedule/call-script.ts";
 import type { ScheduleBounds } from "../../core/schedule/schedule.ts";
 import { at, cron, every, type TimeTrigger } from "../../core/schedule/trigger.ts";
 import { type Fields, integer, maxInt, oneOf, type Parsed, parsed, text } from "./fields.ts";
@@ -11,6 +12,8 @@ export interface XxlJob {
   readonly scheduleConf: string;
   readonly misfireStrategy: string;
   readonly handler: string;
+  /** In place of a handler. Null: certainly none; absent: the words do not say. */
+  readonly script?: CallScript | null;
   readonly param: string;
   readonly route: string;
   readonly block: string;
@@ -23,9 +26,14 @@ export interface XxlJob {
 export const scheduleNameOf = (jobId: number): string => `xxl-job-${jobId}`;
 
 /** What its schedule calls. `jobId`: the number under which executors go on knowing it. */
-export function callOf({ handler, param, route, block, timeoutSeconds, retries }: XxlJob, jobId: number) {
+export function callOf({ handler, script, param, route, block, timeoutSeconds, retries }: XxlJob, jobId: number) {
   const timeout = timeoutSeconds > 0 ? timeoutSeconds * 1_000 : null;
-  return { ...{ handler: handler.trim(), param, route, block, timeout, retries }, jobId };
+  return {
+    // Of a script job it is what was there before, and means nothing.
+    handler: script ? "" : handler.trim(),
+    ...(script === undefined ? {} : { script }),
+    ...{ param, route, block, timeout, retries, jobId },
+  };
 }
 
 /** When it fires, within bounds of ours: a zone, a calendar. Throws CRON_INVALID and OPTION_INVALID. */
@@ -70,17 +78,17 @@ export interface DescribedJob {
   readonly title: string;
 }
 
-/** Of `addJob`. The number of its group is the admin's own: it must be one, and is not taken. */
-export function parseNewJob(body: string): Parsed<DescribedJob> {
+/** Of `addJob`. The number of its group is the admin's own: it must be one, and is not taken. `scripts`: whether they are. */
+export function parseNewJob(body: string, scripts: boolean): Parsed<DescribedJob> {
   return parsed(body, (fields) => {
     integer(fields, "jobGroup", 0, maxInt, 0);
-    return describedJob(fields);
+    return describedJob(fields, scripts);
   });
 }
 
 /** Of `updateJob`. */
-export function parseChangedJob(body: string): Parsed<DescribedJob & { readonly id: number }> {
-  return parsed(body, (fields) => ({ id: idOf(fields), ...describedJob(fields) }));
+export function parseChangedJob(body: string, scripts: boolean): Parsed<DescribedJob & { readonly id: number }> {
+  return parsed(body, (fields) => ({ id: idOf(fields), ...describedJob(fields, scripts) }));
 }
 
 /** Of `removeJob`, `startJob` and `stopJob`. */
@@ -106,18 +114,13 @@ export function parseJobTrigger(body: string): Parsed<JobTrigger> {
 
 const idOf = (fields: Fields): number => integer(fields, "id", 1, maxInt);
 
-function describedJob(fields: Fields): DescribedJob {
-  const glueType = text(fields, "glueType");
-  if (glueType !== "" && glueType !== "BEAN")
-    throw new OptionError(
-      "glueType",
-      `glueType: expected BEAN, found ${describeValue(glueType)}: scripts are not sent to executors`,
-    );
+function describedJob(fields: Fields, scripts: boolean): DescribedJob {
   const job = {
     scheduleType: oneOf(fields, "scheduleType", scheduleTypes),
     scheduleConf: text(fields, "scheduleConf"),
     misfireStrategy: oneOf(fields, "misfireStrategy", misfireStrategies),
     handler: text(fields, "executorHandler"),
+    ...scriptOf(fields, scripts),
     param: text(fields, "executorParam"),
     route: parseRoutingStrategy(fields["executorRouteStrategy"], "executorRouteStrategy"),
     block: parseBlockingStrategy(fields["executorBlockStrategy"], "executorBlockStrategy"),
@@ -125,6 +128,22 @@ function describedJob(fields: Fields): DescribedJob {
     retries: integer(fields, "executorFailRetryCount", 0, maxRetries, 0),
   };
   return { job, title: [label(fields, "name"), label(fields, "author")].filter((it) => it !== "").join(", by ") };
+}
+
+function scriptOf(fields: Fields, scripts: boolean): Pick<XxlJob, "script"> {
+  const type = text(fields, "glueType");
+  if (type === "") return {};
+  if (type === "BEAN") return { script: null };
+  if (!scripts)
+    throw new OptionError(
+      "glueType",
+      `glueType: expected BEAN, found ${describeValue(type)}: this center sends no scripts (makegood serve --scripts allows it)`,
+    );
+  if (isScriptType(type)) return { script: { type, source: text(fields, "glueSource") } };
+  throw new OptionError(
+    "glueType",
+    `glueType: expected BEAN or one of ${scriptTypes.join(", ")}, found ${describeValue(type)}`,
+  );
 }
 
 function label(fields: Fields, name: string): string {

@@ -2,10 +2,11 @@
 // repeat after a crash: a run is opened once for its attempt, with the executor chosen for it, before anything is sent; and
 // it ends once.
 import { jobIdOf, type RunEnd } from "../../core/dispatch.ts";
-import { InvariantError } from "../../core/errors.ts";
+import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { EndedRunState, ExecutorRow, ExecutorStore, RunRow } from "../../core/executors.ts";
 import type { Clock, Log, Random } from "../../core/ports.ts";
 import { type Md5, route } from "../../core/routing/route.ts";
+import { checkScript, type StampedScript } from "../../core/schedule/call-script.ts";
 import type { RemoteCall } from "../../core/schedule/definition.ts";
 import type { Callee, ExecutorClient, Said } from "./executor-client.ts";
 
@@ -18,6 +19,8 @@ export interface CenterOptions {
   readonly log: Log;
   readonly md5: Md5;
   readonly sha256: (text: string) => Uint8Array;
+  /** Whether scripts are sent. */
+  readonly scripts: boolean;
   /** Whose fire an execution is; null if it was started otherwise. */
   readonly scheduleOf: (executionId: string) => Promise<string | null>;
 }
@@ -63,14 +66,16 @@ export class Center {
   async send(given: RemoteCall, assignment: Assignment): Promise<Sent> {
     const before = await this.#opened(assignment);
     if (before !== undefined) return this.#again(given, before);
+    const fault = this.#faultOfScript(given);
+    if (fault !== null) return refused(null, null, fault);
     const order = await this.#named(given, assignment);
     const chosen = await this.#choose(order, assignment);
     if (typeof chosen === "string") return refused(null, null, chosen);
     const { executors, namespace } = this.options;
     const { executionId, attempt, shardIndex, shardTotal } = assignment;
-    const { group, handler, jobId } = order;
+    const { group, jobId } = order;
     const run = await executors.open({
-      ...{ namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId },
+      ...{ namespace, executionId, attempt, shardIndex, shardTotal, group, handler: knownAs(order), jobId },
       address: chosen.address,
     });
     return this.#trigger(order, run, chosen);
@@ -112,9 +117,19 @@ export class Center {
     if (run.state === "running") return taken(run);
     const callee = await this.calleeOf(run);
     const page = await this.options.client.log(callee, { logId: run.logId, fromLine: 1, openedAt: run.openedAt });
-    if (page === null || !page.exists) return this.#trigger(order, run, callee);
-    await this.options.executors.accept(run.logId);
+    if (page?.exists === true) {
+      await this.options.executors.accept(run.logId);
+      return taken(run);
+    }
+    if (this.#faultOfScript(order) === null) return this.#trigger(order, run, callee);
+    // Another center may have sent the script, which need not have logged anything: the keeper finds out.
     return taken(run);
+  }
+
+  /** Why it is not sent; null if it may be. Also of a call that no schedule made, which nobody has checked. */
+  #faultOfScript({ script }: RemoteCall): string | null {
+    if (script === undefined) return null;
+    return this.options.scripts ? faultOfScript(script) : unsentScript;
   }
 
   /** Takes the first that answers the strategy's probe. A text says why there is none. */
@@ -122,14 +137,15 @@ export class Center {
     const { jobId } = order;
     if (jobId !== undefined) return { ...order, jobId };
     const { scheduleOf, sha256 } = this.options;
-    return { ...order, jobId: jobIdOf((await scheduleOf(executionId)) ?? `${order.group}/${order.handler}`, sha256) };
+    const what = order.script?.source ?? order.handler;
+    return { ...order, jobId: jobIdOf((await scheduleOf(executionId)) ?? `${order.group}/${what}`, sha256) };
   }
 
   async #choose(order: NamedOrder, { key, address }: Assignment): Promise<Callee | string> {
     const live = await this.liveOf(order);
     if (address !== null) return live.find((it) => it.address === address) ?? `executor ${address} is gone`;
     const { executors, namespace, random, md5 } = this.options;
-    const of = { namespace, group: order.group, handler: order.handler };
+    const of = { namespace, group: order.group, handler: knownAs(order) };
     for (let tried = 0; tried < maxChoices; tried++) {
       const { memory, version } = await executors.memory(of);
       const loads = order.route === "least-loaded" ? await executors.loads({ namespace, group: order.group }) : {};
@@ -172,6 +188,7 @@ export class Center {
       logId: run.logId,
       logDateTime: run.openedAt,
       handler: order.handler,
+      script: order.script ?? null,
       param: order.param,
       // The center decides about runs that meet, for all executors together; at the executor they queue.
       blockStrategy: "SERIAL_EXECUTION",
@@ -203,6 +220,23 @@ export class Center {
     }
   }
 }
+
+const unsentScript =
+  "it is a script, and this center sends none: xxlCenter({ scripts: true }) or makegood serve --scripts allows it";
+
+function faultOfScript({ type, source }: StampedScript): string | null {
+  try {
+    checkScript({ type, source });
+    return null;
+  } catch (error) {
+    if (error instanceof OptionError) return error.message;
+    throw error;
+  }
+}
+
+/** In a run's row and for routing: a script has no name, so the job's number stands for it. */
+const knownAs = ({ handler, script, jobId }: NamedOrder): string =>
+  script === undefined ? handler : `${script.type} of job ${jobId}`;
 
 /** Of a run that has ended. */
 export function endOf({ logId, state, code, message }: RunRow): RunEnd {

@@ -60,6 +60,8 @@ export interface JobSchedules {
 export interface JobDesk {
   readonly schedules: JobSchedules;
   readonly center: Center;
+  /** Whether jobs may be scripts. */
+  readonly scripts: boolean;
   /** In which the cron expressions of new jobs are meant. */
   readonly zone: string;
 }
@@ -80,9 +82,11 @@ export async function answerJobCall(desk: JobDesk, method: JobMethod, group: str
 function answer(desk: JobDesk, method: JobMethod, group: string, body: string): Promise<Answer> {
   switch (method) {
     case "addJob":
-      return withBody(parseNewJob(body), (described) => add(desk, group, described, body));
+      return withBody(parseNewJob(body, desk.scripts), (described) => add(desk, group, described, body));
     case "updateJob":
-      return withBody(parseChangedJob(body), (it) => ofGroup(desk, group, it.id, (job) => update(desk, job, it)));
+      return withBody(parseChangedJob(body, desk.scripts), (it) =>
+        ofGroup(desk, group, it.id, (job) => update(desk, job, it)),
+      );
     case "removeJob":
       return withBody(parseJobRef(body), (id) => remove(desk, group, id));
     case "startJob":
