@@ -81,11 +81,11 @@ describe("wrong arguments end with exit code 2 and say what was expected:", () =
   test.each([
     [
       [],
-      "makegood: schedules: expected a subcommand (add, list, pause, resume, backfill, remove, next), found none. See `makegood schedules --help`.",
+      "makegood: schedules: expected a subcommand (add, edit, list, pause, resume, backfill, remove, next, graph), found none. See `makegood schedules --help`.",
     ],
     [
       ["nxt"],
-      'makegood: schedules: expected a subcommand (add, list, pause, resume, backfill, remove, next), found "nxt". See `makegood schedules --help`.',
+      'makegood: schedules: expected a subcommand (add, edit, list, pause, resume, backfill, remove, next, graph), found "nxt". See `makegood schedules --help`.',
     ],
     [["next"], /expected one cron expression, in quotes, found 0 arguments/],
     [["next", "0", "30", "2", "*"], /expected one cron expression, in quotes, found 4 arguments/],
