@@ -75,13 +75,13 @@ function arrivalsAt({ env }: Run, ended: ExecutionRow, follower: ScheduleRow): r
   // Only where several must meet is it told by which of them it came.
   const counted = join === "all" ? matching : matching.slice(0, 1);
   const arrival: Arrival = { schedule: follower.id, occasion: occasionAt(ended), ended: ended.id };
-  return counted.map(async (upstream) => ({
-    ...(await prepare(env, { ...arrivalJob, name: arrivalJobName(follower) }, arrival, {
+  return counted.map(async (upstream) =>
+    prepare(env, { ...arrivalJob, name: arrivalJobName(follower) }, arrival, {
       actor: { kind: "system", id: `schedule ${follower.name ?? follower.id}` },
       ownKey: join === "all" ? arrivalKey(env.sha256, arrival, upstream) : null,
       parent: { id: ended.id, root: ended.root },
-    })),
-  }));
+    }),
+  );
 }
 
 const isOf = ({ schedule }: Upstream, ended: ExecutionRow): boolean =>
