@@ -60,6 +60,8 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
+    // Before the first execution ends here: what follows it must be known.
+    await this.insist(() => this.env.followers.refresh());
     await this.worker.start();
     for (const companion of this.#companions) await companion.start();
   }

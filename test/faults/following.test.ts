@@ -36,24 +36,34 @@ describeWorlds("jobs that follow each other, in two workers", (newPlace) => {
       try {
         await app.open();
         const workers = [start("one"), start("two")];
-        // What follows is declared by them: what ends before is followed by nobody.
-        await vi.waitUntil(async () => (await world.store.schedules.followers(place.name)).length === 3, { timeout });
+        /** Waits for it; fails at once, with its words, where a worker has ended by itself. */
+        const until = (isSo: () => Promise<boolean>): Promise<unknown> =>
+          vi.waitUntil(
+            async () => {
+              const dead = workers.find((worker) => worker.hasExited());
+              if (dead !== undefined) throw new Error(`Expected workers to work on, found one ended: ${dead.errors()}`);
+              return isSo();
+            },
+            { timeout, interval: 20 },
+          );
+        // What follows is declared by them as they begin: what ends before both know of it may be followed by nobody.
+        await Promise.all(workers.map((worker) => worker.said("ready")));
         const tops = await Promise.all(Array.from({ length: topCount }, (_, n) => app.start(top as never, n as never)));
         for (let kill = 1; kill <= killCount; kill++) {
           const wanted = (kill / (killCount + 1)) * topCount;
-          await vi.waitUntil(async () => (await ended("join")).length >= wanted, { timeout, interval: 20 });
+          await until(async () => (await ended("join")).length >= wanted);
           const at = Math.floor(random() * workers.length);
           const victim = workers[at] as Child;
           victim.kill("SIGKILL");
           expect((await victim.exit).signal).toBe("SIGKILL");
           workers[at] = start(at === 0 ? "one" : "two");
         }
-        await vi.waitUntil(async () => (await ended("join")).length >= topCount, { timeout, interval: 20 });
+        await until(async () => (await ended("join")).length >= topCount);
         const isOver = async (): Promise<boolean> => {
           const { ready, running, waiting } = await app.counts();
           return ready + running + waiting === 0;
         };
-        await vi.waitUntil(isOver, { timeout, interval: 20 });
+        await until(isOver);
         const wanted = tops.map(({ id }) => id).toSorted();
         for (const job of ["left", "right", "join"])
           expect((await ended(job)).map(({ root }) => root).toSorted(), `${job}, MAKEGOOD_SEED=${seed}`).toEqual(

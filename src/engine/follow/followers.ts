@@ -40,7 +40,7 @@ export class Followers {
     this.#byJob = byJob;
   }
 
-  /** Rejects where the first look fails; later ones are repeated. */
+  /** Looks again and again. What was declared meanwhile is seen at once. */
   async start(tasks: Tasks): Promise<void> {
     await this.refresh();
     tasks.start("followers", (signal) => this.#loop(signal));

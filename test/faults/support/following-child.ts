@@ -37,5 +37,6 @@ async function live({ place, name, leaseMs }: FollowingArguments): Promise<void>
   });
   app.register(...followingJobs());
   await app.run();
+  process.stdout.write("ready\n");
   createInterface({ input: process.stdin }).on("close", () => process.exit(4));
 }
