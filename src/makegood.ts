@@ -196,7 +196,8 @@ function createCenter({ session, reconcile, tasks, pollMs, firesSchedules }: Cen
   return {
     async start() {
       await bringInLine();
-      await env.followers.start(tasks);
+      await session.insist(() => env.followers.refresh());
+      env.followers.start(tasks);
       stopListening = env.store.listen(namespace, (said) => {
         if (said !== schedulesChanged) return;
         env.followers.poke();

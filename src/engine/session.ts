@@ -60,10 +60,10 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
-    // Before the first execution ends here: what follows it must be known.
-    await this.insist(() => this.env.followers.refresh());
     await this.worker.start();
+    // Before the first execution ends here: what its code declares must be there, and what follows it known.
     for (const companion of this.#companions) await companion.start();
+    this.worker.work();
   }
 
   stop(graceMs: number): Promise<void> {

@@ -52,6 +52,7 @@ export class Worker implements RunHost {
   /** Starts sent as already claimed, whose answer is not here yet; they take up room. */
   #reserved = 0;
   #renewedAt = 0;
+  #isWorking = false;
   #isStopping = false;
   #mayHaveWork = true;
   /** Executions may be there whose owner's lease is out. Looked for in the claim loop, so that both share the room. */
@@ -89,8 +90,17 @@ export class Worker implements RunHost {
     return this.#held.has(id);
   }
 
+  /** Registers, and keeps the lease. Nothing is claimed before `work`. */
   async start(): Promise<void> {
     await this.#register();
+    this.#tasks.start("lease", (signal) =>
+      this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
+    );
+  }
+
+  /** Claims and runs from here on. */
+  work(): void {
+    this.#isWorking = true;
     this.#stopListening = this.#env.store.listen(this.#env.namespace, (execution) => {
       if (execution !== null) this.newsFor(execution, true);
       this.poke();
@@ -99,9 +109,6 @@ export class Worker implements RunHost {
       this.#claiming = this.#claimLoop(signal);
       return this.#claiming;
     });
-    this.#tasks.start("lease", (signal) =>
-      this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
-    );
     this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune(signal), true));
     this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
   }
@@ -145,7 +152,7 @@ export class Worker implements RunHost {
   /** Room for one more that this process starts itself: the worker's id, or null. Give it back with `release`. */
   reserve(job: string, version: number): string | null {
     this.#startsItself = true;
-    if (this.#isStopping || this.#room <= 0 || this.#isLeaseOut()) return null;
+    if (!this.#isWorking || this.#isStopping || this.#room <= 0 || this.#isLeaseOut()) return null;
     if (this.#env.registry.find(job, version) === undefined) return null;
     this.#reserved++;
     return this.#id;

@@ -37,6 +37,21 @@ describeEngine("following", (open) => {
     expect(rows.map(({ scheduledAt }) => scheduledAt)).toEqual([null, null]);
   });
 
+  test("a process declares what follows before it runs what waits for it", async () => {
+    const [scene, ran]: [Scene, unknown[]] = [open(), []];
+    const load = counting("load");
+    const client = scene.app({ workerName: "client" });
+    await client.open();
+    for (const input of [1, 2, 3]) await client.start(load, input);
+    const report = job(
+      "report",
+      { input: anything, on: [onCompleted(load, { input: ({ result }) => result })] },
+      seenBy(ran),
+    );
+    await scene.app({ workerName: "worker" }, load, report).run();
+    await expect.poll(() => ran.toSorted(), patient).toEqual([10, 20, 30]);
+  });
+
   test("one that fails, is canceled or is killed starts nothing", async () => {
     const ran: unknown[] = [];
     const load = job("load", { input: anything }, async (ctx, input: string) => {

@@ -40,9 +40,8 @@ export class Followers {
     this.#byJob = byJob;
   }
 
-  /** Looks again and again. What was declared meanwhile is seen at once. */
-  async start(tasks: Tasks): Promise<void> {
-    await this.refresh();
+  /** Looks again and again, from the first pause on. */
+  start(tasks: Tasks): void {
     tasks.start("followers", (signal) => this.#loop(signal));
   }
 
