@@ -12,7 +12,7 @@ import type { RunRow } from "../core/executors.ts";
 import { silentLog } from "../core/ports.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 import type { Store } from "../core/store.ts";
-import { type App, every, makegood, onCompleted } from "../index.ts";
+import { type App, cron, every, makegood, onCompleted } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
 import { type XxlCenter, xxlCenter } from "./xxl-job-center.ts";
 
@@ -369,7 +369,7 @@ describe("a dispatch", () => {
     if (one === undefined || two === undefined) throw new Error("two were played");
     for (const { address } of [one, two]) await post("/api/registry", registration(address));
     const call = { group: "orders", handler: "load", route: "broadcast", jobId: 5 };
-    await app.schedules.add(call, every("1d"), { name: "load" });
+    await app.schedules.add(call, cron("0 0 0 1 1 ? 2099"), { name: "load" });
     const report = { ...call, route: "first", handler: "report", jobId: 6, param: "of [{{result}}]" };
     await app.schedules.add(report, onCompleted("load"), { name: "report" });
     await app.schedules.add({ ...report, handler: "mail", jobId: 7, param: "" }, onCompleted("report"), {

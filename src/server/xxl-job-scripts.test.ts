@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLog } from "../core/ports.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 import type { Store } from "../core/store.ts";
-import { type App, type CallOptions, every, makegood } from "../index.ts";
+import { type App, type CallOptions, cron, makegood } from "../index.ts";
 import { Center } from "../scheduler/dispatch/center.ts";
 import { createExecutorClient } from "../scheduler/dispatch/executor-client.ts";
 import { sqlite } from "../sqlite.ts";
@@ -21,6 +21,8 @@ const token = "orders' own token";
 const headers = { "XXL-JOB-ACCESS-TOKEN": token, "XXL-JOB-APPNAME": "orders" };
 const source = "echo $1\n";
 const script = { type: "GLUE_SHELL", source } as const;
+/** No time in a test: a rate strikes on the clock, whatever the test is at. */
+const never = cron("0 0 0 1 1 ? 2099");
 
 let folder: string;
 let store: Store;
@@ -156,7 +158,7 @@ describe("a schedule of a script", () => {
   const scriptOf = async (id: string) => (await app.schedules.find(id))?.call?.script;
 
   it("keeps its time through other changes, and gets a later one with each change of the script", async () => {
-    const { id } = await app.schedules.add(call, every("1h"));
+    const { id } = await app.schedules.add(call, never);
     const first = await scriptOf(id);
     expect(first).toMatchObject(script);
     expect((first?.updatedAt ?? 1) % 1_000).toBe(0);
@@ -172,7 +174,7 @@ describe("a schedule of a script", () => {
   it("is started by hand with the same script and time", async () => {
     await playExecutor();
     await startCenter(true);
-    const { id } = await app.schedules.add(call, every("1h"));
+    const { id } = await app.schedules.add(call, never);
     await app.schedules.runOnce(id, { param: "by hand" });
     await expect.poll(() => triggers).toHaveLength(1);
     expect(triggers[0]).toMatchObject({
@@ -182,7 +184,7 @@ describe("a schedule of a script", () => {
   });
 
   it("becomes one of a handler, and back", async () => {
-    const { id } = await app.schedules.add(call, every("1h"));
+    const { id } = await app.schedules.add(call, never);
     const callOf = async () => (await app.schedules.find(id))?.call;
     await app.schedules.edit(id, { call: { handler: "settle" } });
     expect(await callOf()).toMatchObject({ handler: "settle" });
@@ -193,7 +195,7 @@ describe("a schedule of a script", () => {
 
   it("names in its audit each script that was set, by its SHA-256", async () => {
     const digest = (text: string) => createHash("sha256").update(text).digest("hex");
-    const { id } = await app.schedules.add(call, every("1h"), { note: "ticket 4" });
+    const { id } = await app.schedules.add(call, never, { note: "ticket 4" });
     await app.schedules.edit(id, { call: { param: "b" }, note: "other param" });
     await app.schedules.edit(id, { call: { script: { type: "GLUE_PHP", source: "<?php" } } });
     await app.schedules.pause(id);
@@ -208,7 +210,7 @@ describe("a schedule of a script", () => {
   it("takes 64 KiB as UTF-8, and of a shell's lines their carriage returns away", async () => {
     const full = `#${"日".repeat(21_845)}`;
     expect(Buffer.byteLength(full)).toBe(65_536);
-    const { id } = await app.schedules.add({ ...call, script: { ...script, source: full } }, every("1h"));
+    const { id } = await app.schedules.add({ ...call, script: { ...script, source: full } }, never);
     expect((await scriptOf(id))?.source).toBe(full);
     await app.schedules.edit(id, { call: { script: { ...script, source: "a\r\nb\r\n" } } });
     expect((await scriptOf(id))?.source).toBe("a\nb\n");
@@ -224,7 +226,7 @@ describe("a schedule of a script", () => {
     ["a handler beside it", { script, handler: "settle" }, "handler: expected none beside a script"],
     ["neither script nor handler", { script: null }, "handler: expected the name of a handler"],
   ])("with %s is refused", async (_what, wrong, message) => {
-    await expect(app.schedules.add({ group: "orders", ...(wrong as object) }, every("1h"))).rejects.toMatchObject({
+    await expect(app.schedules.add({ group: "orders", ...(wrong as object) }, never)).rejects.toMatchObject({
       code: "OPTION_INVALID",
       message: expect.stringContaining(message),
     });

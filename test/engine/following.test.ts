@@ -1,5 +1,5 @@
 // Jobs that follow others: started once for each end, for the first or for the last of an occasion, with what those ended with.
-import { at, every, job, onAllCompleted, onAnyCompleted, onCompleted, type Schema, type ShownRow } from "makegood";
+import { at, cron, every, job, onAllCompleted, onAnyCompleted, onCompleted, type Schema, type ShownRow } from "makegood";
 import { expect, test } from "vitest";
 import { describeEngine, logged, quietLog, type Scene } from "./harness.ts";
 
@@ -173,7 +173,7 @@ describeEngine("following", (open) => {
     const [load, show] = [counting("load"), job("show", { input: anything }, seenBy(ran))];
     const app = open().app({}, load, show);
     await app.run();
-    const nightly = await app.schedules.add(load, every("1d"), { name: "nightly", input: 1 });
+    const nightly = await app.schedules.add(load, cron("0 0 0 1 1 ? 2099"), { name: "nightly", input: 1 });
     const one = await app.schedules.add(show, onCompleted(["nightly"]), { name: "one", input: "by schedule" });
     await app.schedules.add(show, onCompleted(load), { name: "two", input: "by job" });
     expect(one).toMatchObject({ state: "active", nextAt: null, schedule: { join: "each" } });
