@@ -8,8 +8,8 @@ import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
 import { type BetterSqlite3Database, betterSqlite3Connection } from "./better-sqlite3.ts";
-import { assertMysql2Transaction, checkOutMysql2, queryMysql2 } from "./mysql2-connection.ts";
-import { assertPgTransaction, pgConnections, refuseEnded } from "./pg-connection.ts";
+import { assertMysql2Transaction, checkOutMysql2, lendMysql2, queryMysql2 } from "./mysql2-connection.ts";
+import { assertPgTransaction, lendPg, pgConnections, refuseEnded } from "./pg-connection.ts";
 import { assertPostgresJsTransaction, type PostgresJsClient, postgresJs, rowReader } from "./postgres-js.ts";
 import { type RunImmediate, sqliteAdapter } from "./sqlite-adapter.ts";
 import type { SqliteAdapterOptions } from "./sqlite-durability.ts";
@@ -72,13 +72,15 @@ function overPg(db: DrizzlePostgres, pool: Pool): TxAdapter<object, "async"> {
     mode: "async",
     dialect: "postgres",
     transaction: (body) =>
-      checkOut((client) => {
-        const session: Session = Object.create(sessionOf(db), { client: { value: client } });
-        return session.transaction((tx) => {
-          clients.set(tx, client);
-          return Promise.resolve(body(tx));
-        }, readCommitted);
-      }),
+      checkOut((client) =>
+        lendPg(client, (lent) => {
+          const session: Session = Object.create(sessionOf(db), { client: { value: lent } });
+          return session.transaction((tx) => {
+            clients.set(tx, client);
+            return Promise.resolve(body(tx));
+          }, readCommitted);
+        }),
+      ),
     assertTransaction: (tx) => assertPgTransaction(clientOf(tx)),
     async query(tx, text, parameters) {
       const client = clients.get(tx);
@@ -113,16 +115,18 @@ function overPostgresJs(db: DrizzlePostgres, client: PostgresJsClient): TxAdapte
   };
 }
 
-/** As with pg: checked out by us, so that a connection is destroyed after an error. */
+/** As with pg: checked out by us. */
 function overMysql2(db: DrizzleMysql, pool: Mysql2Pool): TxAdapter<object, "async"> {
   return {
     mode: "async",
     dialect: "mysql",
     transaction: (body) =>
-      checkOutMysql2(pool, (connection) => {
-        const session: Session = Object.create(sessionOf(db), { client: { value: connection } });
-        return session.transaction((tx) => Promise.resolve(body(tx)), readCommitted);
-      }),
+      checkOutMysql2(pool, (connection) =>
+        lendMysql2(connection, (lent) => {
+          const session: Session = Object.create(sessionOf(db), { client: { value: lent } });
+          return session.transaction((tx) => Promise.resolve(body(tx)), readCommitted);
+        }),
+      ),
     assertTransaction: (tx) => assertMysql2Transaction(clientOf(tx)),
     query: (tx, text, parameters) => queryMysql2(clientOf(tx) as PoolConnection, text, parameters),
   };

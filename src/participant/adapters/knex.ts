@@ -34,14 +34,13 @@ export function knex(db: Knex, options?: SqliteAdapterOptions): TxAdapter<Knex.T
     dialect,
     async transaction(body) {
       const connection = await client.acquireConnection();
-      const release = (): unknown => client.releaseConnection(connection);
       const raw = rawConnection(dialect, connection);
-      const discard = (isRolledBack: boolean): void => {
-        if (!isRolledBack) Reflect.set(connection, knexDisposed, "makegood could not roll back on it");
+      const release = (isUsable: boolean): unknown => {
+        if (!isUsable) Reflect.set(connection, knexDisposed, "makegood could not roll back on it");
+        return client.releaseConnection(connection);
       };
       const tx = await begin(db, connection, dialect).catch(async (error) => {
-        discard(false);
-        await release();
+        await release(false);
         throw error;
       });
       // Of a COMMIT that failed it is this promise that tells; and it must not be left without a listener.
@@ -56,7 +55,7 @@ export function knex(db: Knex, options?: SqliteAdapterOptions): TxAdapter<Knex.T
         else await tx.rollback();
         await ended;
       };
-      return await runBegun({ tx, raw, commit, rollback, discard, release }, async () => {
+      return await runBegun({ tx, raw, commit, rollback, release }, async () => {
         await prepare(raw);
         return body(tx);
       });

@@ -46,9 +46,8 @@ export function mikroOrm<Orm extends AnyMikroOrm>(
       onOneConnection(orm, async (db) => {
         const em = (orm.em as EntityManager).fork({ useContext: false });
         const begin = db.startTransaction();
-        em.setTransactionContext(
-          await (dialect === "sqlite" ? begin : begin.setIsolationLevel("read committed")).execute(),
-        );
+        const context = await (dialect === "sqlite" ? begin : begin.setIsolationLevel("read committed")).execute();
+        em.setTransactionContext(context);
         own.add(em);
         try {
           await prepare(em);
@@ -58,6 +57,9 @@ export function mikroOrm<Orm extends AnyMikroOrm>(
         } catch (error) {
           await rollBackPatiently(() => em.rollback());
           throw isAbortedCommit(error) ? new CommitRefusedError({ cause: error }) : error;
+        } finally {
+          // Without one, a body that goes on would write outside of any transaction; in one that has ended Kysely refuses it.
+          em.setTransactionContext(context);
         }
       }),
     async assertTransaction(tx) {

@@ -2,11 +2,16 @@
 import type { Connection, Pool, PoolConnection } from "mysql2/promise";
 import type { Row } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
+import { lend } from "./lend.ts";
+import { lifeOf } from "./life.ts";
 import { mysql2Options, rowsOfMysql2 } from "./mysql2-rows.ts";
 import { rollBackPatiently } from "./roll-back.ts";
 import { transactionRequired } from "./transaction-required.ts";
 
-/** Hands a connection to `use`, which begins and commits. If that throws: ROLLBACK, and the connection is destroyed (D8). */
+/**
+ * Hands a connection to `use`, which begins and commits, and keeps it from bodies that go on after that. If it throws:
+ * ROLLBACK, and the connection is destroyed unless the server said that it did so (D8).
+ */
 export async function checkOutMysql2<R>(pool: Pool, use: (connection: PoolConnection) => Promise<R>): Promise<R> {
   const connection = await pool.getConnection();
   connection.on("error", ignore);
@@ -15,17 +20,23 @@ export async function checkOutMysql2<R>(pool: Pool, use: (connection: PoolConnec
     const result = await use(connection);
     isClean = true;
     return result;
+  } catch (error) {
+    isClean = await rollBackPatiently(() => connection.query("ROLLBACK"));
+    throw error;
   } finally {
     if (isClean) connection.release();
-    else await discard(connection);
+    else connection.destroy();
     connection.off("error", ignore);
   }
 }
 
-async function discard(connection: PoolConnection): Promise<void> {
-  await rollBackPatiently(() => connection.query("ROLLBACK"));
-  connection.destroy();
-}
+/** Lends a connection's body its transaction. */
+export const lendMysql2 = <R>(connection: PoolConnection, use: (tx: PoolConnection) => PromiseLike<R>): Promise<R> =>
+  lend(connection, mysql2Methods, use);
+const mysql2Methods: ReadonlySet<string | symbol> = new Set([
+  ...["query", "execute", "prepare", "beginTransaction", "commit", "rollback"],
+  ...["changeUser", "reset", "ping", "release", "end", "destroy"],
+]);
 
 /** A lost connection is an event besides what the query under way is told; unheard it would end the process (D14). */
 const ignore = (): void => undefined;
@@ -46,6 +57,10 @@ const inTransaction = 0x0001;
 export async function assertMysql2Transaction(tx: unknown): Promise<void> {
   if (typeof propertyOf(tx, "getConnection") === "function") throw transactionRequired(expected, "a pool");
   if (typeof propertyOf(tx, "beginTransaction") !== "function") throw transactionRequired(expected, tx);
+  const life = lifeOf(tx as object);
+  if (life?.isOver === true) throw transactionRequired(expected, "one whose transaction has ended");
+  // Begun by us: open as far as is known, which spares a question for each call inside of it.
+  if (life !== undefined) return;
   if (propertyOf(propertyOf(tx, "connection"), "_released") === true)
     throw transactionRequired(expected, "a connection that was given back to its pool");
   const [header] = await (tx as Connection).query("DO 0");

@@ -1,8 +1,10 @@
+import { createPool } from "mysql2/promise";
 import { expect, it } from "vitest";
 import { openMysql2 } from "../../../test/participant/mysql-clients.ts";
 import { testMysqlParticipant } from "../../../test/participant/run-claims.ts";
 import { describeWithMariadb } from "../../../test/services/describe.ts";
 import { participant } from "../participant.ts";
+import { mysql2 } from "./mysql2.ts";
 
 // What a user may have set the client to; makegood's own statements must not notice.
 const allSettings = {
@@ -34,6 +36,13 @@ describeWithMariadb("mysql2", (database) => {
     for (const branch of ["库", "存", "é"]) expect((await act(latin, branch)).kind).toBe("ran");
     for (const branch of ["库", "存", "é"]) expect((await act(unicode, branch)).kind).toBe("stored");
     await Promise.all([latin.close(), unicode.close()]);
+  });
+
+  it("keeps a body that goes on after its transaction from giving the connection back", async () => {
+    const pool = createPool(database.url);
+    const held = await mysql2(pool).transaction(async (tx) => tx);
+    expect(() => held.release()).toThrow("has ended");
+    await pool.end();
   });
 
   it("refuses a mark that INSERT IGNORE would cut to fit", async () => {

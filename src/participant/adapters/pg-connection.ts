@@ -4,15 +4,20 @@ import type { Pool, PoolClient } from "pg";
 import { InvariantError } from "../../core/errors.ts";
 import type { Row } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
+import { lend, lenderOf } from "./lend.ts";
+import { lifeOf } from "./life.ts";
 import { listenForLostConnections } from "./pg-pool.ts";
 import { noTransaction, probeTransaction } from "./pg-probe.ts";
 import { rollBackPatiently } from "./roll-back.ts";
 import { transactionRequired } from "./transaction-required.ts";
 
 export interface PgConnections {
-  /** Checks a client out and hands it to `use`, which begins and commits. If that throws: ROLLBACK, and the client is discarded (D8). */
+  /**
+   * Checks a client out and hands it to `use`, which begins and commits, and keeps it from bodies that go on after that. If
+   * it throws: ROLLBACK, and the client is discarded unless the server said that it did so (D8).
+   */
   checkOut<R>(use: (client: PoolClient) => Promise<R>): Promise<R>;
-  query(client: PoolClient, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>;
+  query(tx: PoolClient, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>;
   /** What the server said when it ended the connection between two statements; else `error` itself. */
   reasonOf(client: PoolClient, error: unknown): unknown;
 }
@@ -34,13 +39,16 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
         const result = await use(client);
         isClean = true;
         return result;
+      } catch (error) {
+        isClean = !endings.has(client) && (await rollBackPatiently(() => client.query("ROLLBACK")));
+        throw error;
       } finally {
-        if (!isClean && !endings.has(client)) await rollBackPatiently(() => client.query("ROLLBACK"));
         client.release(!isClean);
         client.off("error", hear);
       }
     },
-    async query(client, sql, parameters) {
+    async query(tx, sql, parameters) {
+      const client = lenderOf(tx);
       refuseEnded(client);
       try {
         const name = prepare ? preparedName(sql) : undefined;
@@ -75,11 +83,17 @@ function preparedName(sql: string): string | undefined {
   return name;
 }
 
+/** Lends a client's body its transaction. */
+export const lendPg = <R>(client: PoolClient, use: (tx: PoolClient) => PromiseLike<R>): Promise<R> =>
+  lend(client, pgMethods, use);
+const pgMethods: ReadonlySet<string | symbol> = new Set(["query", "release", "end"]);
+
 const expected = "a client of pg between BEGIN and COMMIT";
 
 export async function assertPgTransaction(tx: unknown): Promise<void> {
   if (typeof propertyOf(tx, "totalCount") === "number") throw transactionRequired(expected, "a pool");
   if (typeof propertyOf(tx, "query") !== "function") throw transactionRequired(expected, tx);
+  if (lifeOf(tx as object)?.isOver === true) throw transactionRequired(expected, "one whose transaction has ended");
   if (!(await isInTransaction(tx as PoolClient)))
     throw transactionRequired(expected, "a client without an open transaction");
 }

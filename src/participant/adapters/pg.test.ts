@@ -31,6 +31,13 @@ describeWithPostgres("nodePostgres", (database) => {
     for (const { name } of found) expect(name).toMatch(/^makegood_[\w-]{22}$/);
   });
 
+  it("keeps a body that goes on after its transaction from giving the connection back", async () => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    const held = await nodePostgres(pool).transaction(async (tx) => tx);
+    expect(() => held.release()).toThrow("has ended");
+    await pool.end();
+  });
+
   it("refuses options that it does not know", () => {
     const wrong = { prepared: true } as NodePostgresOptions;
     expect(() => nodePostgres(new pg.Pool(), wrong)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));

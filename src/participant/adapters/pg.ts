@@ -3,7 +3,7 @@ import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
-import { assertPgTransaction, pgConnections } from "./pg-connection.ts";
+import { assertPgTransaction, lendPg, pgConnections } from "./pg-connection.ts";
 
 export interface NodePostgresOptions {
   /**
@@ -14,8 +14,8 @@ export interface NodePostgresOptions {
 }
 
 /**
- * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside an open transaction at READ COMMITTED. After an error
- * of any kind the connection is discarded. Set the pool's `connectionTimeoutMillis`, `query_timeout` and `keepAlive`: pg
+ * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside an open transaction at READ COMMITTED; when that has
+ * ended it sends nothing more. A connection on which ROLLBACK fails is discarded. Set the pool's `connectionTimeoutMillis`, `query_timeout` and `keepAlive`: pg
  * waits for ever by default (D13). Throws OPTION_INVALID.
  */
 export function nodePostgres(pool: Pool, options: NodePostgresOptions = {}): TxAdapter<PoolClient, "async"> {
@@ -27,7 +27,7 @@ export function nodePostgres(pool: Pool, options: NodePostgresOptions = {}): TxA
     transaction: (body) =>
       checkOut(async (client) => {
         await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
-        const result = await body(client);
+        const result = await lendPg(client, async (tx) => body(tx));
         const { command } = await client.query("COMMIT");
         if (command !== "COMMIT") throw new CommitRefusedError();
         return result;

@@ -1,14 +1,4 @@
-import { StoreUnavailableError } from "../../core/errors.ts";
-
-/** Of one transaction; over as soon as its connection is lost or it has ended. */
-export interface Life {
-  isOver: boolean;
-}
-
-const lives = new WeakMap<object, Life>();
-
-/** Of a `TransactionSql` that is guarded; undefined for any other. */
-export const lifeOf = (sql: object): Life | undefined => lives.get(sql);
+import { giveLife, type Life, overError, refuseIfOver } from "./life.ts";
 
 /** The same `TransactionSql`, but dead when its transaction is. */
 export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
@@ -26,7 +16,7 @@ export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
       return value;
     },
   });
-  lives.set(guarded, life);
+  giveLife(guarded, life);
   return guarded;
 }
 
@@ -76,16 +66,6 @@ function isQuery(value: unknown): value is Query {
   const isPromise = value instanceof Promise && "handler" in value && "reject" in value;
   return isPromise && typeof value.handler === "function" && typeof value.reject === "function";
 }
-
-function refuseIfOver(life: Life): void {
-  if (life.isOver) throw overError();
-}
-
-const overError = (): Error =>
-  new StoreUnavailableError(
-    "Expected the transaction to be open, found that its connection was lost or that it has ended",
-    {},
-  );
 
 /** The socket's errors are like ECONNRESET, those of postgres.js like CONNECTION_CLOSED; no SQLSTATE of the server's is. */
 const lossCode = /^(E[A-Z]+$|CONNECT)/;

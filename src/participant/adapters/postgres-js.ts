@@ -3,8 +3,9 @@ import { OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { propertyOf } from "../error-chain.ts";
+import { type Life, lifeOf } from "./life.ts";
 import { noTransaction, probeTransaction } from "./pg-probe.ts";
-import { guardTransactionSql, type Life, lifeOf } from "./postgres-js-guard.ts";
+import { guardTransactionSql } from "./postgres-js-guard.ts";
 import { transactionRequired } from "./transaction-required.ts";
 
 /** The part of postgres.js that is used, so that nobody needs its types who does not use it. */

@@ -43,30 +43,26 @@ export interface Begun<Tx> {
   readonly raw: RawConnection;
   commit(): Promise<unknown>;
   rollback(): Promise<unknown>;
-  /** Where the pool needs to be told in another way than by `raw.discard()`. */
-  discard?(isRolledBack: boolean): void;
-  /** Gives the connection back, after COMMIT, or after ROLLBACK and discarding. */
-  release(): unknown;
+  /** Gives the connection back. `isUsable`: after COMMIT or ROLLBACK. Else its pool must drop it. */
+  release(isUsable: boolean): unknown;
 }
 
-/** Runs a body in it and commits. After an error of any kind: ROLLBACK, and the connection is discarded (D8). */
+/** Runs a body in it and commits. After an error of any kind: ROLLBACK, and if that fails the connection is discarded (D8). */
 export async function runBegun<Tx, R>(begun: Begun<Tx>, body: (tx: Tx) => Awaitable<R>): Promise<R> {
   const { tx, raw } = begun;
   const stopListening = raw.listen();
-  let isClean = false;
+  let isUsable = false;
   try {
     const result = await body(tx);
     await begun.commit();
     raw.assertCommitted();
-    isClean = true;
+    isUsable = true;
     return result;
+  } catch (error) {
+    isUsable = await rollBackPatiently(() => begun.rollback());
+    throw error;
   } finally {
-    if (!isClean) {
-      const isRolledBack = await rollBackPatiently(() => begun.rollback());
-      if (begun.discard === undefined) raw.discard();
-      else begun.discard(isRolledBack);
-    }
-    await begun.release();
+    await begun.release(isUsable);
     stopListening();
   }
 }

@@ -3,7 +3,7 @@ import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Dialect } from "../../core/store.ts";
 import { propertyOf } from "../error-chain.ts";
-import { rawConnection, runBegun } from "./raw-connection.ts";
+import { type RawConnection, rawConnection, runBegun } from "./raw-connection.ts";
 import { transactionRequired } from "./transaction-required.ts";
 
 /**
@@ -26,10 +26,7 @@ export function sequelize(db: Sequelize): TxAdapter<Transaction, "async"> {
         raw,
         commit: () => tx.commit(),
         rollback: async () => (holds(tx) ? raw.query("ROLLBACK", []) : undefined),
-        discard() {
-          if (holds(tx)) raw.discard();
-        },
-        release: () => (holds(tx) ? destroy(tx) : undefined),
+        release: (isUsable: boolean) => (holds(tx) ? giveBack(tx, isUsable ? undefined : raw) : undefined),
       };
       return await runBegun(begun, body);
     },
@@ -67,9 +64,11 @@ const endedError = (): InvariantError =>
     "Expected the transaction to be open, found it ended; a body must not commit or roll back by itself, or hide an error after which the database rolls back, such as a deadlock. Its effect may have happened",
   );
 
-async function destroy(tx: Transaction): Promise<void> {
-  const ending = tx as unknown as { finished?: string; forceCleanup(): Promise<void> };
+async function giveBack(tx: Transaction, unusable: RawConnection | undefined): Promise<void> {
+  const ending = tx as unknown as { finished?: string; cleanup(): unknown; forceCleanup(): Promise<void> };
   ending.finished ??= "rollback";
+  if (unusable === undefined) return void ending.cleanup();
+  unusable.discard();
   await ending.forceCleanup().catch(() => undefined);
 }
 

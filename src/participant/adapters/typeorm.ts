@@ -53,7 +53,7 @@ export function typeorm(dataSource: DataSource, options: TypeormOptions = {}): T
           raw,
           commit: () => runner.commitTransaction(),
           rollback: () => runner.rollbackTransaction(),
-          release: () => (dialect === "sqlite" ? undefined : runner.release()),
+          release: (isUsable: boolean) => giveBack(dialect, runner, isUsable ? undefined : raw),
         };
         return await runBegun(begun, async (tx) => {
           await prepare(raw);
@@ -90,12 +90,17 @@ async function begin(runner: QueryRunner, dialect: Dialect): Promise<RawConnecti
     await runner.startTransaction(dialect === "sqlite" ? undefined : "READ COMMITTED");
     return raw;
   } catch (error) {
-    raw.discard();
-    if (dialect !== "sqlite") await runner.release();
+    await giveBack(dialect, runner, raw);
     throw error;
   } finally {
     stopListening();
   }
+}
+
+/** SQLite's one connection stays where it is. */
+async function giveBack(dialect: Dialect, runner: QueryRunner, unusable?: RawConnection): Promise<void> {
+  unusable?.discard();
+  if (dialect !== "sqlite") await runner.release();
 }
 
 async function rawOf(dialect: Dialect, { queryRunner }: EntityManager): Promise<RawConnection> {

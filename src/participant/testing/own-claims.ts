@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { WriteOutcome } from "../../core/store.ts";
 import {
   BodyError,
@@ -8,6 +8,7 @@ import {
   failing,
   insertScript,
   type Result,
+  silentScript,
   textOf,
   threw,
 } from "./scene.ts";
@@ -40,6 +41,44 @@ export const ownClaims: readonly Claim[] = [
         insertScript(port.dialect, note, "done" as const),
       );
       equal(threw(outcome), error);
+      equal(await effects(note), 0);
+    },
+  },
+  {
+    name: "own: bodies that fail cost no connections",
+    dialects: ["postgres", "mysql"],
+    async check({ port, fixture: { adapter } }) {
+      const connection = { postgres: "pg_backend_pid()", mysql: "CONNECTION_ID()", sqlite: "" }[port.dialect];
+      const used: string[] = [];
+      const body = async (tx: unknown): Promise<never> => {
+        const [row] = await adapter.query(tx, `SELECT ${connection} AS id`, []);
+        used.push(String(row?.["id"]));
+        throw new BodyError("no stock");
+      };
+      const bodies = 40;
+      for (let n = 0; n < bodies; n++) await port.own(body, () => silentScript("done" as const));
+      deepEqual([used.length, new Set(used).size < bodies / 2], [bodies, true]);
+    },
+  },
+  {
+    name: "own: a body that goes on after the end of its transaction writes nothing, whether it was committed or not",
+    dialects: ["postgres", "mysql"],
+    async check({ port, note, effects, fixture: { adapter, insertEffect, countInside } }) {
+      for (const error of [null, new BodyError("no stock")]) {
+        let held: unknown;
+        const body = (tx: unknown): Result => {
+          held = tx;
+          if (error !== null) throw error;
+          return null;
+        };
+        await port.own(body, () => silentScript("done" as const));
+        const late = async (): Promise<void> => {
+          await insertEffect(held, note);
+          await countInside(held, note);
+        };
+        await rejects(late);
+        await adapter.transaction(async () => rejects(late));
+      }
       equal(await effects(note), 0);
     },
   },
