@@ -12,7 +12,7 @@ import type { RunRow } from "../core/executors.ts";
 import { silentLog } from "../core/ports.ts";
 import type { RemoteCall } from "../core/schedule/definition.ts";
 import type { Store } from "../core/store.ts";
-import { type App, cron, every, makegood, onCompleted } from "../index.ts";
+import { type App, cron, makegood, onCompleted } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
 import { type XxlCenter, xxlCenter } from "./xxl-job-center.ts";
 

@@ -65,6 +65,23 @@ export function testLocks(server: LockingServer): void {
     expect((await commit()).writes.map(({ kind }) => kind)).toEqual(["done", "done", "done"]);
   });
 
+  it("a claim passes over what others hold, however much that is, and takes what comes after it", async () => {
+    const scene = new Scene(open.store);
+    const worker = await scene.worker();
+    const ids: string[] = [];
+    for (let n = 0; n < 9; n++) ids.push((await scene.start({ priority: n })).id);
+    const user = await begin();
+    const claimed = async (limit: number) => (await scene.claim(worker, limit)).map(({ id }) => ids.indexOf(id));
+    for (const n of [0, 2]) await holdGuard(user, ids[n] ?? "");
+    expect(await claimed(2)).toEqual([1, 3]);
+    for (const n of [4, 5, 6, 7]) await holdGuard(user, ids[n] ?? "");
+    // Twice as many as are asked for are held, and the one behind them is found.
+    expect(await claimed(2)).toEqual([8]);
+    expect(await claimed(2)).toEqual([]);
+    await user.commit();
+    expect(await claimed(9)).toEqual([0, 2, 4, 5, 6, 7]);
+  });
+
   it("a child's end is busy while its parent's guard row is held, and wakes it afterwards", async () => {
     const scene = new Scene(open.store);
     const worker = await scene.worker();

@@ -104,6 +104,37 @@ export function testTransitions(suite: Suite): void {
     }
   });
 
+  suite.test("moves in one commit, alike or not, each come to what they say", async (scene) => {
+    const worker = await scene.worker();
+    const complete = { name: "complete", parent: null, holdsSlot: false } as const;
+    const ending = (result: Uint8Array) => ({ ...complete, outcome: { result, error: null, undoneCount: 0 } });
+    const long = new Uint8Array(200).fill(7);
+    const moves = [
+      ...[ending(bytes(1)), ending(bytes(1)), ending(bytes(2)), ending(long), ending(long), complete, complete],
+      ...[60_000, 60_000, 90_000, null].map((wakeInMs) => ({ name: "suspend" as const, wakeInMs })),
+    ];
+    const leases = await Promise.all(moves.map(() => scene.running(worker)));
+    const { writes } = await scene.store.executions.commit(
+      [],
+      leases.map((lease, n) => {
+        const transition = moves[n] ?? complete;
+        return { lease, direction: "forward", seenInbox: 0, transition };
+      }),
+    );
+    expect(new Set(writes.map(({ kind }) => kind))).toEqual(new Set(["done"]));
+    const outcomes = await scene.store.reads.outcomes(leases.map(({ executionId }) => executionId));
+    const told = leases.map(async ({ executionId }) => {
+      const { status, wakeAt, endedAt } = await scene.find(executionId);
+      const wakesIn = wakeAt === null ? null : Math.round((wakeAt - Date.now()) / 30_000) * 30_000;
+      return [status, endedAt !== null, wakesIn, plain(outcomes.get(executionId)?.result ?? null)];
+    });
+    const sevens = Array.from(long);
+    expect(await Promise.all(told)).toEqual([
+      ...[[1], [1], [2], sevens, sevens, null, null].map((result) => ["completed", true, null, result]),
+      ...[60_000, 60_000, 90_000, null].map((wakesIn) => ["waiting", false, wakesIn, null]),
+    ]);
+  });
+
   suite.test("the outcome written with the end is what callers read", async (scene) => {
     const worker = await scene.worker();
     const [completed, failed, silent, unfinished] = [
