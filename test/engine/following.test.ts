@@ -1,5 +1,5 @@
 // Jobs that follow others: started once for each end, for the first or for the last of an occasion, with what those ended with.
-import { at, cron, every, job, onAllCompleted, onAnyCompleted, onCompleted, type Schema, type ShownRow } from "makegood";
+import { at, cron, job, onAllCompleted, onAnyCompleted, onCompleted, type Schema, type ShownRow } from "makegood";
 import { expect, test } from "vitest";
 import { describeEngine, logged, quietLog, type Scene } from "./harness.ts";
 

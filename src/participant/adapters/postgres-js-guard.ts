@@ -1,14 +1,15 @@
-import { giveLife, type Life, overError, refuseIfOver } from "./life.ts";
+import { type Life, lifeKey, overError, refuseIfOver } from "./life.ts";
 
 /** The same `TransactionSql`, but dead when its transaction is. */
 export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
   if (typeof sql !== "function") return sql;
-  const guarded = new Proxy(sql, {
+  return new Proxy(sql, {
     apply(target, self, parameters) {
       refuseIfOver(life);
       return watched(Reflect.apply(target, self, parameters), life);
     },
     get(target, name) {
+      if (name === lifeKey) return life;
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== "function") return value;
       if (name === "savepoint") return guardedSavepoint(value, life);
@@ -16,8 +17,6 @@ export function guardTransactionSql<Tx>(sql: Tx, life: Life): Tx {
       return value;
     },
   });
-  giveLife(guarded, life);
-  return guarded;
 }
 
 type Callable = (...parameters: unknown[]) => unknown;
