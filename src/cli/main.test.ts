@@ -6,24 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { describeWithMariadb } from "../../test/services/describe.ts";
-import { main } from "./main.ts";
-
-async function runCli(...args: readonly string[]) {
-  let out = "";
-  let error = "";
-  const code = await main(args, {
-    print: (text) => {
-      out += `${text}\n`;
-    },
-    printError: (text) => {
-      error += `${text}\n`;
-    },
-    redraw() {},
-    isInteractive: false,
-    columns: 80,
-  });
-  return { code, out, error };
-}
+import { runCli } from "./testing/run-cli.ts";
 
 const firstLine = (text: string) => text.split("\n")[0];
 
@@ -150,10 +133,21 @@ function tablesOf(file: string): readonly unknown[] {
   return names.map(({ name }) => name);
 }
 
+const program = fileURLToPath(new URL("./makegood.ts", import.meta.url));
+
 test("ends in silence when its reader stops early, as head does", () => {
-  const program = fileURLToPath(new URL("./main.ts", import.meta.url));
   const command = `"${process.execPath}" --disable-warning=ExperimentalWarning "${program}" schedules next '* * * * * ?' --count 1000 | head -1`;
   const { stdout, stderr } = spawnSync("/bin/sh", ["-c", command], { encoding: "utf8" });
   expect(stdout.split("\n")).toHaveLength(2);
   expect(stderr).toBe("");
+});
+
+test("on a Node that is too old it says so, and which one it needs", () => {
+  const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.22.9' } })";
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(old)}`, program, "--version"],
+    { encoding: "utf8" },
+  );
+  expect([status, stderr]).toEqual([1, "makegood: expected Node 22.23 or later, found 22.22.9; install a later one\n"]);
 });

@@ -1,6 +1,3 @@
-#!/usr/bin/env node
-import { realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { CodedError } from "../index.ts";
 import { checklistCommand } from "./checklist/command.ts";
 import { type Command, exitCodes, type Terminal } from "./command.ts";
@@ -74,33 +71,4 @@ function describeFailure(error: unknown): string {
   if (error instanceof UsageError) return error.message;
   if (error instanceof CodedError) return `${error.code}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function processTerminal(): Terminal {
-  return {
-    print: (text) => process.stdout.write(`${text}\n`),
-    printError: (text) => process.stderr.write(`${text}\n`),
-    redraw: (line) => process.stderr.write(`\r\u001b[2K${line}`),
-    isInteractive: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
-  };
-}
-
-/** True also through the link that npm puts in place of a bin. */
-function isMain(): boolean {
-  const script = process.argv[1];
-  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
-}
-
-/** Who reads the output may stop early, as `head` does: then there is nothing left to say. */
-function endWithReader(error: Error): void {
-  if ("code" in error && error.code === "EPIPE") process.exit(exitCodes.done);
-  throw error;
-}
-
-if (isMain()) {
-  process.stdout.on("error", endWithReader);
-  const code = await main(process.argv.slice(2), processTerminal());
-  // What a module of the user's left open must not hold up the end. What was printed has been written by then.
-  process.stdout.write("", () => process.exit(code));
 }

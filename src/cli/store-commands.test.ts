@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cron, job, makegood, NonRetryableError, type Schema } from "../index.ts";
 import { sqlite } from "../sqlite.ts";
-import { main } from "./main.ts";
+import { runCli } from "./testing/run-cli.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: any input
 const anything: Schema<any, any> = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } };
@@ -18,16 +18,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function run(...args: readonly string[]) {
-  const out: string[] = [];
-  const errors: string[] = [];
-  const code = await main([...args, "--store", store], {
-    print: (text) => void out.push(text),
-    printError: (text) => void errors.push(text),
-    redraw() {},
-    isInteractive: false,
-    columns: 80,
-  });
-  return { code, out, error: errors.join("\n") };
+  const { code, out, error } = await runCli(...args, "--store", store);
+  return { code, out: out.split("\n").slice(0, -1), error };
 }
 
 const handler = ["--group", "orders", "--handler", "closeBooks"] as const;

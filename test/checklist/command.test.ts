@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type ChecklistReport, makegood } from "makegood";
 import { sqlite } from "makegood/sqlite";
 import { afterAll, describe, expect, it } from "vitest";
-import { main } from "../../src/cli/main.ts";
+import { runCli } from "../../src/cli/testing/run-cli.ts";
 import { send } from "./bad-jobs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "makegood-checklist-"));
@@ -12,21 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const good = join(import.meta.dirname, "good-jobs.ts");
 const bad = join(import.meta.dirname, "bad-jobs.ts");
 
-async function run(...args: readonly string[]) {
-  let [out, error] = ["", ""];
-  const code = await main(["checklist", ...args], {
-    print: (text) => {
-      out += `${text}\n`;
-    },
-    printError: (text) => {
-      error += `${text}\n`;
-    },
-    redraw() {},
-    isInteractive: false,
-    columns: 80,
-  });
-  return { code, out, error };
-}
+const run = (...args: readonly string[]) => runCli("checklist", ...args);
 
 describe("makegood checklist", () => {
   it("finds the jobs of an app, and ends with 0 where nothing is wrong", async () => {

@@ -8,7 +8,7 @@ import { makegood } from "makegood";
 import { sqlite } from "makegood/sqlite";
 import { type RunnableScript, xxlExecutor, xxlHandler } from "makegood/xxl-job";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { main } from "../../src/cli/main.ts";
+import { runCli } from "../../src/cli/testing/run-cli.ts";
 
 const program = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
 const token = "the-tests-own-token";
@@ -55,13 +55,7 @@ async function startExecutor(admin: string, scripts: readonly RunnableScript[]):
 }
 
 async function schedules(...args: readonly string[]): Promise<void> {
-  const errors: string[] = [];
-  const code = await main(["schedules", ...args, "--store", file], {
-    ...{ print() {}, redraw() {}, isInteractive: false, columns: 80 },
-    printError: (text) => void errors.push(text),
-  });
-  expect(errors).toEqual([]);
-  expect(code).toBe(0);
+  expect(await runCli("schedules", ...args, "--store", file)).toMatchObject({ code: 0, error: "" });
 }
 
 /** A schedule of a script, on the store that the center is on. */

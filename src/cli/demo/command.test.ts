@@ -26,7 +26,7 @@ afterEach(() => {
 
 function startDemo(...args: readonly string[]): ChildProcess {
   const temporary = { TMPDIR: folder, TMP: folder, TEMP: folder };
-  return spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "src/cli/main.ts", "demo", ...args], {
+  return spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "src/cli/makegood.ts", "demo", ...args], {
     cwd: root,
     env: { ...process.env, ...temporary },
     stdio: ["ignore", "pipe", "pipe"],

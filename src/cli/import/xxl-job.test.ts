@@ -8,23 +8,7 @@ import { describeWithMariadb } from "../../../test/services/describe.ts";
 import { createMariadbDatabase } from "../../../test/services/mariadb.ts";
 import { makegood } from "../../index.ts";
 import { sqlite } from "../../sqlite.ts";
-import { main } from "../main.ts";
-
-async function runCli(...args: readonly string[]) {
-  let [out, error] = ["", ""];
-  const code = await main(args, {
-    print: (text) => {
-      out += `${text}\n`;
-    },
-    printError: (text) => {
-      error += `${text}\n`;
-    },
-    redraw() {},
-    isInteractive: false,
-    columns: 80,
-  });
-  return { code, out, error };
-}
+import { runCli } from "../testing/run-cli.ts";
 
 const tables = [
   `CREATE TABLE xxl_job_group (id INT PRIMARY KEY, app_name VARCHAR(64), title VARCHAR(12), address_type TINYINT, address_list TEXT, update_time DATETIME)`,

@@ -1,22 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { main } from "../main.ts";
+import { runCli } from "../testing/run-cli.ts";
 
-async function runNext(...args: readonly string[]) {
-  let out = "";
-  let error = "";
-  const code = await main(["schedules", ...args], {
-    print: (text) => {
-      out += `${text}\n`;
-    },
-    printError: (text) => {
-      error += `${text}\n`;
-    },
-    redraw() {},
-    isInteractive: false,
-    columns: 80,
-  });
-  return { code, out, error };
-}
+const runNext = (...args: readonly string[]) => runCli("schedules", ...args);
 
 test("next prints universal and local time, over a gap", async () => {
   const { code, out } = await runNext(
