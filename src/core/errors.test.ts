@@ -96,6 +96,7 @@ describe("the catalog", () => {
         "ROW_MISSING final none",
         "SCHEDULE_DECLARED final none",
         "SCHEDULE_EXISTS final none",
+        "SCHEDULE_FOLLOWED final none",
         "SCHEDULE_LOOP final none",
         "SCHEDULE_UNKNOWN final none",
         "SIGNAL_REFUSED final none",

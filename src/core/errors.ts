@@ -40,6 +40,7 @@ export const errorCatalog = {
   SCHEDULE_EXISTS: refusal("Another schedule has this name.", "Edit that one, or choose another name."),
   SCHEDULE_DECLARED: refusal("A job declares this schedule in code, so it cannot be changed or removed from outside.", "Change the job's `on`; pause and resume work from outside."),
   SCHEDULE_LOOP: refusal("A schedule would follow itself, by way of others or directly.", "Follow the chain in `details.schedules`, and start one of them otherwise."),
+  SCHEDULE_FOLLOWED: refusal("Other schedules follow the one to be removed, and nothing would start them.", "Remove those in `details.followers` first, or let them follow another."),
   PARTICIPANT_NOT_MIGRATED: refusal("The participant's database lacks makegood's tables.", "Run `makegood migrate --participant`, or call `participant.migrate()`."),
   CALL_HEADERS_INVALID: refusal("The headers that say which step calls are missing, repeated or malformed.", "Send what `step.headers()` returned, unchanged; answer such a request with 400."),
   TRY_MISSING: refusal("A confirm arrived for a try that never ran here, or was canceled.", "Send the confirm to the service that answered the try; check that its barrier rows were not deleted."),

@@ -24,7 +24,7 @@ import type { ScheduleTrigger } from "../core/trigger.ts";
 import { type CommandOptions, defaultActor } from "./commands.ts";
 import { executionOf, fingerprintOf, type Template, templateOf } from "./fire-starts.ts";
 import { graphOf, type ScheduleEdge } from "./follow/graph.ts";
-import { checkLoop, planOf } from "./follow/plan.ts";
+import { checkLoop, planOf, refuseFollowed } from "./follow/plan.ts";
 import type { Handles } from "./handles.ts";
 import { type CallOptions, callOptionsOf, changedCall, noteWithScript, resolveCall } from "./remote-call.ts";
 import type { Session } from "./session.ts";
@@ -209,11 +209,15 @@ export class Schedules {
     });
   }
 
-  /** Its executions stay. Throws SCHEDULE_UNKNOWN, and SCHEDULE_DECLARED for one that code declares: it would come back. */
+  /**
+   * Its executions stay. Throws SCHEDULE_UNKNOWN, SCHEDULE_FOLLOWED while others follow it, and SCHEDULE_DECLARED for one that
+   * code declares: it would come back.
+   */
   async remove(ref: string, options: CommandOptions = {}): Promise<void> {
     checkOptions(options, optionKeys, "schedules.remove");
     const row = await this.#row(ref);
     if (row.paused !== "gone") refuseDeclared(row, "remove");
+    await refuseFollowed(this.#session, row);
     const { actor = defaultActor, note = null } = options;
     await this.#session.insist(() => this.#store.remove({ id: row.id, actor, note }));
   }

@@ -189,6 +189,10 @@ describeEngine("following", (open) => {
     await aMoment();
     await app.schedules.runOnce("nightly");
     await expect.poll(() => ran, patient).toEqual(["by job", "by schedule"]);
+    await expect(app.schedules.remove("nightly")).rejects.toMatchObject({
+      code: "SCHEDULE_FOLLOWED",
+      details: { schedule: nightly.id, followers: ["one"] },
+    });
     await app.schedules.remove("one");
     await app.schedules.resume("two");
     await aMoment();
@@ -196,6 +200,7 @@ describeEngine("following", (open) => {
     await expect.poll(() => ran, patient).toEqual(["by job", "by schedule", "by job"]);
     await aMoment();
     expect(ran).toHaveLength(3);
+    await app.schedules.remove("nightly");
   });
 
   test("what follows in another process is started there, with the input that its code makes", async () => {

@@ -52,7 +52,7 @@ executions. Also of a paused schedule.`,
     ...schedule,
     name: "remove",
     summary: "deletes a schedule",
-    more: "Its executions stay.",
+    more: "Its executions stay. Refused while others follow it.",
     run: async (app, ref, options) => {
       await app.schedules.remove(ref, options);
       return `${ref}  removed`;

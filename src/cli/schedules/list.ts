@@ -34,7 +34,8 @@ ${storeOptionsHelp}
     const rows = await withApp(values, (app) =>
       app.schedules.list({ limit, ...(group === undefined ? {} : { group }) }),
     );
-    for (const row of rows) terminal.print(json ? JSON.stringify(inJson(row)) : line(row));
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    for (const row of rows) terminal.print(json ? JSON.stringify(inJson(row)) : line(row, (id) => names.get(id) ?? id));
     return exitCodes.done;
   },
 };
@@ -49,14 +50,21 @@ function inJson({ nextAt, lastFiredAt, createdAt, updatedAt, ...row }: ShownSche
   };
 }
 
-function line({ id, name, state, job, call, schedule, nextAt }: ShownSchedule): string {
+type NameOf = (schedule: string) => string;
+
+function line({ id, name, state, job, call, schedule, nextAt }: ShownSchedule, nameOf: NameOf): string {
   const what = call === null ? job : calledBy(call);
-  return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, whenOf(schedule)].join("  ");
+  return [id, state.padEnd(7), instant(nextAt) ?? "-".padEnd(24), name ?? "-", what, whenOf(schedule, nameOf)].join(
+    "  ",
+  );
 }
 
-function whenOf({ cron, every, afterEnd, at, after, join }: ShownSchedule["schedule"]): string {
+function whenOf({ cron, every, afterEnd, at, after, join }: ShownSchedule["schedule"], nameOf: NameOf): string {
   if (cron !== undefined) return cron;
   if (at !== undefined) return "once";
-  if (after !== undefined) return `after ${join} of ${after.map(({ job, schedule }) => schedule ?? job).join(", ")}`;
+  if (after !== undefined) {
+    const upstreams = after.map(({ job, schedule }) => (schedule === undefined ? job : nameOf(schedule)));
+    return `after ${join} of ${upstreams.join(", ")}`;
+  }
   return `every ${every} ms${afterEnd ? " after the end" : ""}`;
 }

@@ -51,3 +51,17 @@ export async function checkLoop(session: Session, added: Added): Promise<void> {
   const nameOf = (of: string): string => (of === id ? added.name : rows.find((row) => row.id === of)?.name) ?? of;
   refuseLoop({ id, job: added.job, upstreams }, others, nameOf);
 }
+
+/** Throws SCHEDULE_FOLLOWED. One that comes to follow it at the same moment is not seen. */
+export async function refuseFollowed(session: Session, { id, name, namespace }: ScheduleRow): Promise<void> {
+  const rows = await session.insist(() => session.env.store.schedules.followers(namespace));
+  const follows = (row: ScheduleRow): boolean =>
+    followerOf(definitions, row).upstreams.some(({ schedule }) => schedule === id);
+  const followers = rows.filter(follows).map((row) => row.name ?? row.id);
+  if (followers.length === 0) return;
+  throw new CatalogError(
+    "SCHEDULE_FOLLOWED",
+    `expected nothing to follow schedule ${name ?? id}, found ${followers.join(", ")}. Remove what follows it first, or edit it`,
+    { schedule: id, followers },
+  );
+}
