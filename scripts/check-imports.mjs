@@ -15,8 +15,10 @@ const everything = "everything";
 const rules = {
   core: { rooms: [], packages: [], node: false },
   "store/sqlite": { rooms: ["core"], packages: [], node: true },
-  "store/postgres": { rooms: ["core"], packages: ["pg"], node: true },
-  "store/mysql": { rooms: ["core"], packages: ["mysql2"], node: true },
+  // What the stores on servers have in common; each hands it its own SQL.
+  "store/server": { rooms: ["core"], packages: [], node: true },
+  "store/postgres": { rooms: ["core", "store/server"], packages: ["pg"], node: true },
+  "store/mysql": { rooms: ["core", "store/server"], packages: ["mysql2"], node: true },
   // The conformance suite: run by the stores' tests, not part of the package.
   "store/testing": { rooms: ["core"], packages: ["vitest", "fast-check"], node: true },
   engine: { rooms: ["core"], packages: [], node: true },

@@ -3,8 +3,8 @@ import { allows, type GuardState, type Phase, type Reason, type Status } from ".
 import type { Actor } from "../../core/ports.ts";
 import type { Script } from "../../core/script.ts";
 import type { CommandOutcome } from "../../core/store.ts";
+import { unfinishedSql } from "../server/fence.ts";
 import { newRowId, nowSql } from "./clock.ts";
-import { unfinishedSql } from "./fence.ts";
 import {
   bytesOf,
   hexOf,

@@ -17,8 +17,8 @@ import type { Pool } from "mysql2/promise";
 import { StoreUnavailableError } from "../../core/errors.ts";
 import type { Log } from "../../core/ports.ts";
 import { type Row, runScript, type Script, type Statement } from "../../core/script.ts";
+import { Lanes } from "../server/lanes.ts";
 import { DeadlineError, leavesSessionSound, type Stage, storeError } from "./errors.ts";
-import { Lanes } from "./lanes.ts";
 import { inlined } from "./values.ts";
 
 export type AnyPool = Pool | CallbackPool;
@@ -50,8 +50,8 @@ export class Connections {
   readonly #watched = new WeakSet<PoolConnection>();
   /** Known to have broken while nothing was under way: what would be sent now, is not. */
   readonly #broken = new WeakSet<PoolConnection>();
-  readonly #flushing: Lanes;
-  readonly #others: Lanes;
+  readonly #flushing: Lanes<PoolConnection>;
+  readonly #others: Lanes<PoolConnection>;
   #isClosed = false;
 
   constructor(pool: AnyPool, options: ConnectionOptions) {
@@ -59,8 +59,9 @@ export class Connections {
     this.#pool = "pool" in pool ? (pool.pool as unknown as CallbackPool) : pool;
     this.#options = options;
     const isSound = (lane: PoolConnection): boolean => !this.#broken.has(lane);
-    this.#flushing = new Lanes(options.flushLaneCount, () => this.#openLane(true), isSound);
-    this.#others = new Lanes(options.otherLaneCount, () => this.#openLane(false), isSound);
+    const destroy = (lane: PoolConnection): void => lane.destroy();
+    this.#flushing = new Lanes(options.flushLaneCount, { open: () => this.#openLane(true), isSound, destroy });
+    this.#others = new Lanes(options.otherLaneCount, { open: () => this.#openLane(false), isSound, destroy });
   }
 
   /** Undefined: of a pool that does not tell; 0: without limit. */
@@ -102,7 +103,7 @@ export class Connections {
     this.#others.close();
   }
 
-  async #transact<T>(lanes: Lanes, begin: readonly string[], makeScript: () => Script<T>): Promise<T> {
+  async #transact<T>(lanes: Lanes<PoolConnection>, begin: readonly string[], makeScript: () => Script<T>): Promise<T> {
     const lane = await lanes.take();
     const send = (sql: string): Promise<readonly Row[]> => this.#send(lane, sql, this.#options.deadlineMs);
     let stage: Stage = "before-commit";

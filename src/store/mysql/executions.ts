@@ -5,7 +5,7 @@ import { InvariantError } from "../../core/errors.ts";
 import type { Script } from "../../core/script.ts";
 import type { ExecutionStore, Lease } from "../../core/store.ts";
 import { claim, rescue } from "./claims.ts";
-import { commit } from "./commit.ts";
+import { committing } from "./commit.ts";
 import type { Connections } from "./connection.ts";
 import { wakeDue } from "./due.ts";
 import { loadExecutions } from "./load.ts";
@@ -14,7 +14,7 @@ import { bytesOf, idBytes, int, text } from "./values.ts";
 
 export function executionStore(connections: Connections): ExecutionStore {
   return {
-    commit: (starts, writes) => commit(connections, starts, writes),
+    commit: committing(connections),
     claim: (request) => claim(connections, request),
     rescue: (request) => rescue(connections, request),
     load: (ids) => loadExecutions(connections, ids),

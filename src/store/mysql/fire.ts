@@ -9,14 +9,15 @@ import type {
   ScheduleStore,
 } from "../../core/schedule-store.ts";
 import type { Script } from "../../core/script.ts";
+import { inLockOrder } from "../server/land-writes.ts";
+import { isPlainStart } from "../server/plain.ts";
 import { nowSql } from "./clock.ts";
 import type { Connections } from "./connection.ts";
-import { flushScript, isPlainStart } from "./flush.ts";
+import { flushScript } from "./flush.ts";
 import { type Column, tables } from "./lists.ts";
 import { scheduleColumns, scheduleOf } from "./schedule-rows.ts";
 import { startScript } from "./starts.ts";
 import { bytesOf, idBytes, idBytesOrNull, idOf, int } from "./values.ts";
-import { inLockOrder } from "./writes.ts";
 
 type Request = Parameters<ScheduleStore["due"]>[0];
 

@@ -2,35 +2,17 @@
 // long: guard rows that others hold are passed over, and a start waits only for another of its key.
 //
 // It inserts without asking whether the rows are there. Only a repeat, after an unknown outcome, meets its own rows; the
-// transaction is then rolled back as a whole and its elements take the way of writes.ts, which asks.
+// transaction is then rolled back as a whole and its elements take the way of server/land-writes.ts, which asks.
 import type { Script } from "../../core/script.ts";
 import type { NewExecution, StartOutcome, Write } from "../../core/store.ts";
+import type { Flushed } from "../server/commit.ts";
+import { admits } from "../server/fence.ts";
 import { nowSql } from "./clock.ts";
-import { admits } from "./fence.ts";
 import { type Column, inserts } from "./lists.ts";
 import { type Born, bornAs, executionColumns } from "./starts.ts";
 import { hexOfText, idBytes, idList, idOf, idTable, int, list, listTable } from "./values.ts";
 import { insertRecords, moveAll, recordsOf } from "./write-rows.ts";
 import { lockGuards } from "./writes.ts";
-
-export const isPlainStart = (start: NewExecution): boolean =>
-  start.concurrencyKey === null && start.replacesRound === null;
-
-export function isPlainWrite({ attempts, takes, children, progress, transition }: Write): boolean {
-  const isBare =
-    [attempts, takes, children].every((list) => list === undefined || list.length === 0) && progress === undefined;
-  return (
-    isBare &&
-    (transition === undefined || (transition.name !== "park" && !transition.parent && transition.holdsSlot !== true))
-  );
-}
-
-export interface Flushed {
-  /** By id: what was started. */
-  readonly started: ReadonlyMap<string, StartOutcome>;
-  /** Executions whose write landed; null for all of them. */
-  readonly passed: ReadonlySet<string> | null;
-}
 
 export function* flushScript(starts: readonly NewExecution[], writes: readonly Write[]): Script<Flushed> {
   // Key records before guard rows, against the order of locks elsewhere: guard rows are not waited for here.

@@ -4,7 +4,7 @@ import { InvariantError } from "../../core/errors.ts";
 import type { JournalRow } from "../../core/journal.ts";
 import type { Script } from "../../core/script.ts";
 import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
-import { admits } from "./fence.ts";
+import { admits } from "../server/fence.ts";
 import { findTableSql, identitySql } from "./migrate.ts";
 import { startScript } from "./starts.ts";
 import { bytesOf, bytesOfNullable, idBytes, intOrNull, text } from "./values.ts";

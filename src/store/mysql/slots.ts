@@ -6,6 +6,7 @@
 import type { Actor } from "../../core/ports.ts";
 import type { Row, Script } from "../../core/script.ts";
 import type { BlockingStrategy } from "../../core/store.ts";
+import type { SlotName } from "../server/land-writes.ts";
 import { cancelTree } from "./cancel.ts";
 import { nowSql } from "./clock.ts";
 import {
@@ -22,12 +23,6 @@ import {
   text,
 } from "./values.ts";
 import { wakeParents } from "./wake.ts";
-
-export interface SlotName {
-  readonly namespace: string;
-  readonly job: string;
-  readonly concurrencyKey: string;
-}
 
 export type Standing = "held" | "wanted" | "discarded";
 

@@ -9,10 +9,11 @@
 import { isTerminal, type Status } from "../../core/execution.ts";
 import type { Script, Statement } from "../../core/script.ts";
 import type { NewExecution, StartOutcome } from "../../core/store.ts";
+import { unsuccessful } from "../server/fence.ts";
+import type { SlotName } from "../server/land-writes.ts";
 import { actorName } from "./cancel.ts";
 import { nowSql } from "./clock.ts";
-import { unsuccessful } from "./fence.ts";
-import { giveBackSlot, lockSlot, type SlotName, type Standing, seekSlot } from "./slots.ts";
+import { giveBackSlot, lockSlot, type Standing, seekSlot } from "./slots.ts";
 import { bytesOf, bytesOfNullable, idBytes, idBytesOrNull, idOf, int, text, textOrNull } from "./values.ts";
 
 type Existing = Extract<StartOutcome, { readonly kind: "exists" }>;

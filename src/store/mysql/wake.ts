@@ -1,6 +1,6 @@
 import type { Script } from "../../core/script.ts";
+import { terminalSql } from "../server/fence.ts";
 import { nowSql } from "./clock.ts";
-import { terminalSql } from "./fence.ts";
 import { hexOf, list, listTable } from "./values.ts";
 
 /**

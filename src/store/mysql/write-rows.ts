@@ -2,8 +2,8 @@
 import type { AttemptRow, JournalRow } from "../../core/journal.ts";
 import type { Statement } from "../../core/script.ts";
 import type { Incident, Write } from "../../core/store.ts";
+import { ruleOf, terminalSql } from "../server/fence.ts";
 import { newRowId, nowSql } from "./clock.ts";
-import { ruleOf, terminalSql } from "./fence.ts";
 import { type Column, inserts, tables } from "./lists.ts";
 import { bytesOf, bytesOfNullable, idBytes, literal } from "./values.ts";
 

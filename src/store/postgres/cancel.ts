@@ -3,7 +3,7 @@ import { allows, type GuardState, type Phase, type Reason, type Status } from ".
 import type { Actor } from "../../core/ports.ts";
 import type { Script } from "../../core/script.ts";
 import type { CommandOutcome } from "../../core/store.ts";
-import { unfinishedSql } from "./fence.ts";
+import { unfinishedSql } from "../server/fence.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 
 /** Deeper trees than this are a mistake; what lies below is canceled by its own parent when that turns back. */

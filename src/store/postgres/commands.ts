@@ -4,10 +4,11 @@ import { isUuid } from "../../core/ids.ts";
 import type { Actor } from "../../core/ports.ts";
 import type { Script } from "../../core/script.ts";
 import type { CommandOutcome, CommandStore } from "../../core/store.ts";
+import { terminalSql } from "../server/fence.ts";
+import type { SlotName } from "../server/land-writes.ts";
 import { actorName, audit, cancelTree, closeIncidents, type LockedGuard, lockGuard } from "./cancel.ts";
 import type { Connections } from "./connection.ts";
-import { terminalSql } from "./fence.ts";
-import { handOver, lockSlotsOf, type SlotName } from "./slots.ts";
+import { handOver, lockSlotsOf } from "./slots.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 import { wakeParents, wakesSql } from "./wake.ts";
 

@@ -14,8 +14,8 @@ import type pg from "pg";
 import { isCodedError, StoreUnavailableError } from "../../core/errors.ts";
 import type { Log } from "../../core/ports.ts";
 import { type Row, runScript, type Script, type Statement } from "../../core/script.ts";
+import { Lanes } from "../server/lanes.ts";
 import { DeadlineError, leavesSessionSound, type Stage, storeError } from "./errors.ts";
-import { Lanes } from "./lanes.ts";
 
 export interface ConnectionOptions {
   readonly deadlineMs: number;
@@ -49,17 +49,17 @@ export class Connections {
   readonly #watched = new WeakSet<pg.PoolClient>();
   /** Known to have broken while nothing was under way: what would be sent now, is not. */
   readonly #broken = new WeakSet<pg.PoolClient>();
-  readonly #lanes: Lanes;
+  readonly #lanes: Lanes<pg.PoolClient>;
   #isClosed = false;
 
   constructor(pool: pg.Pool, options: ConnectionOptions) {
     this.#pool = pool;
     this.#options = options;
-    this.#lanes = new Lanes(
-      options.laneCount,
-      () => this.#openLane(),
-      (lane) => !this.#broken.has(lane),
-    );
+    this.#lanes = new Lanes(options.laneCount, {
+      open: () => this.#openLane(),
+      isSound: (lane) => !this.#broken.has(lane),
+      destroy: (lane) => lane.release(true),
+    });
     pool.on("error", (error) => this.#hear(error));
   }
 

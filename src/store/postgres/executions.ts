@@ -4,7 +4,7 @@ import { InvariantError } from "../../core/errors.ts";
 import type { Script } from "../../core/script.ts";
 import type { BlockingStrategy, ExecutionStore, Lease, PruneRequest } from "../../core/store.ts";
 import { claim, rescue } from "./claims.ts";
-import { commit } from "./commit.ts";
+import { committing } from "./commit.ts";
 import { type Connections, RollBack } from "./connection.ts";
 import { loadExecutions } from "./load.ts";
 import { discard, lockSlot, seekSlot } from "./slots.ts";
@@ -12,7 +12,7 @@ import { int, intOrNull, plainList, text, textOrNull } from "./values.ts";
 
 export function executionStore(connections: Connections): ExecutionStore {
   return {
-    commit: (starts, writes) => commit(connections, starts, writes),
+    commit: committing(connections),
     claim: (request) => claim(connections, request),
     rescue: (request) => rescue(connections, request),
     load: (ids) => loadExecutions(connections, ids),

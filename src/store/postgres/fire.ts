@@ -13,9 +13,10 @@ import type {
   ScheduleStore,
 } from "../../core/schedule-store.ts";
 import type { Script } from "../../core/script.ts";
+import { inLockOrder } from "../server/land-writes.ts";
+import { isPlainStart } from "../server/plain.ts";
 import { arraysOf, type Column, unnested } from "./columns.ts";
 import type { Connections } from "./connection.ts";
-import { isPlainStart } from "./flush.ts";
 import { scheduleColumns, scheduleOf } from "./schedule-rows.ts";
 import {
   attributeColumns,
@@ -29,7 +30,6 @@ import {
 } from "./start-rows.ts";
 import { startScript } from "./starts.ts";
 import { int, intOrNull, plainList, textArray } from "./values.ts";
-import { inLockOrder } from "./writes.ts";
 
 type Request = Parameters<ScheduleStore["due"]>[0];
 

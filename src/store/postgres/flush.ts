@@ -4,15 +4,17 @@
 // server 15 to 30 µs all the same. There is one prepared statement for each choice of parts that occurs, under a name of its own.
 //
 // It inserts without asking whether the rows are there. Only a repeat, after an unknown outcome, meets its own rows; the
-// statement then fails as a whole and its elements take the way of writes.ts, which asks. What that saves is in columns.ts.
+// statement then fails as a whole and its elements take the way of server/land-writes.ts, which asks. What that saves is in columns.ts.
 //
 // What matters for its plan: the guard rows come by primary key whatever the statistics say (a lateral sub-select, and
 // `phaseBitSql`); CTEs are compared by hashed sub-plans, never joined, since the planner believes that each has ten rows.
 import { phases } from "../../core/execution.ts";
 import type { Row } from "../../core/script.ts";
 import type { NewExecution, StartOutcome, Write } from "../../core/store.ts";
+import type { Flushed } from "../server/commit.ts";
+import { ruleOf } from "../server/fence.ts";
 import { arraysOf, type Column, unnested } from "./columns.ts";
-import { phaseBitSql, phaseBits, ruleOf } from "./fence.ts";
+import { phaseBitSql, phaseBits } from "./phase-bits.ts";
 import {
   attributeColumns,
   attributesOf,
@@ -26,18 +28,6 @@ import {
 } from "./start-rows.ts";
 import { int, plainList, uuidArray } from "./values.ts";
 import { moveColumns, moveSql, recordColumns, recordsOf } from "./write-rows.ts";
-
-export const isPlainStart = (start: NewExecution): boolean =>
-  start.concurrencyKey === null && start.replacesRound === null;
-
-export function isPlainWrite({ attempts, takes, children, progress, transition }: Write): boolean {
-  const isBare =
-    [attempts, takes, children].every((list) => list === undefined || list.length === 0) && progress === undefined;
-  return (
-    isBare &&
-    (transition === undefined || (transition.name !== "park" && !transition.parent && transition.holdsSlot !== true))
-  );
-}
 
 // ── Writes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,13 +163,6 @@ const movedSql = (moves: string): string => `moved AS (
 const notAllSql = `(SELECT CASE WHEN NOT w.is_so THEN (SELECT COALESCE(array_agg(p.id)::text, '{}') FROM passed p) END FROM whole w) AS passed`;
 
 // ── The answer ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export interface Flushed {
-  /** By id: what was started. */
-  readonly started: ReadonlyMap<string, StartOutcome>;
-  /** Executions whose write landed; null for all of them. */
-  readonly passed: ReadonlySet<string> | null;
-}
 
 export function readFlushed([row]: readonly Row[], starts: readonly NewExecution[]): Flushed {
   const passed = setOrNull(row?.passed);

@@ -1,34 +1,20 @@
-// What became of starts and writes that did not land, read after the commit that did not take them. A plain read proves
-// enough here: tokens and phases never go back, a row under my token is committed, and whoever still holds the guard row of
-// a write that fits makes it busy, not lost.
-
+// What became of starts and writes that did not land, read after the commit that did not take them.
 import type { Status } from "../../core/execution.ts";
 import type { Row } from "../../core/script.ts";
-import type { NewExecution, StartOutcome, Write, WriteOutcome } from "../../core/store.ts";
+import type { NewExecution, StartOutcome, Write } from "../../core/store.ts";
+import type { Guard } from "../server/fence.ts";
+import type { SecondLook } from "../server/second-look.ts";
 import { arraysOf, unnested } from "./columns.ts";
 import type { Connections } from "./connection.ts";
-import { type Guard, hasRows, outcomeOf } from "./fence.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 import { attemptColumns, attemptsOf, recordColumns, recordsOf } from "./write-rows.ts";
 import { guardOf } from "./writes.ts";
 
-/** Outcomes in order. The guard rows are read first: a transition that has left `running` has its rows committed by then. */
-export async function lookAgain(connections: Connections, writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
-  const guards = await readGuards(connections, writes);
-  const mine = writes.filter(
-    (write) => hasRows(write) && guards.get(write.lease.executionId)?.token === write.lease.token,
-  );
-  const missing = mine.length === 0 ? new Set<string>() : await readMissing(connections, mine);
-  return Promise.all(
-    writes.map(async (write) => {
-      const id = write.lease.executionId;
-      const outcome = outcomeOf(write, guards.get(id), hasRows(write) && !missing.has(id));
-      if (outcome.kind !== "done" || write.children === undefined) return outcome;
-      const children = await findExisting(connections, write.children);
-      return { kind: "done", children: children.filter((child) => child !== undefined) };
-    }),
-  );
-}
+export const secondLook = (connections: Connections): SecondLook => ({
+  readGuards: (writes) => readGuards(connections, writes),
+  readMissing: (writes) => readMissing(connections, writes),
+  findExisting: (starts) => findExisting(connections, starts),
+});
 
 async function readGuards(connections: Connections, writes: readonly Write[]): Promise<ReadonlyMap<string, Guard>> {
   const rows = await connections.read({
@@ -61,7 +47,7 @@ async function readMissing(connections: Connections, writes: readonly Write[]): 
 }
 
 /** Who has the key of each start, or its very id; undefined where retention took both meanwhile. */
-export async function findExisting(
+async function findExisting(
   connections: Connections,
   starts: readonly NewExecution[],
 ): Promise<readonly (StartOutcome | undefined)[]> {

@@ -6,15 +6,10 @@
 import type { Actor } from "../../core/ports.ts";
 import type { Row, Script } from "../../core/script.ts";
 import type { BlockingStrategy } from "../../core/store.ts";
+import type { SlotName } from "../server/land-writes.ts";
 import { cancelTree } from "./cancel.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 import { wakeParents } from "./wake.ts";
-
-export interface SlotName {
-  readonly namespace: string;
-  readonly job: string;
-  readonly concurrencyKey: string;
-}
 
 export interface Hold {
   /** Who has the slot: the caller itself, if it was free. */

@@ -7,9 +7,10 @@ import { InvariantError } from "../../core/errors.ts";
 import type { Status } from "../../core/execution.ts";
 import type { Script } from "../../core/script.ts";
 import type { NewExecution, StartOutcome } from "../../core/store.ts";
+import { unsuccessfulSql } from "../server/fence.ts";
+import type { SlotName } from "../server/land-writes.ts";
 import { actorName } from "./cancel.ts";
-import { unsuccessfulSql } from "./fence.ts";
-import { giveBackSlot, lockSlot, type SlotName, type Standing, seekSlot } from "./slots.ts";
+import { giveBackSlot, lockSlot, type Standing, seekSlot } from "./slots.ts";
 import { int, intOrNull, text, textOrNull } from "./values.ts";
 
 type Existing = Extract<StartOutcome, { readonly kind: "exists" }>;

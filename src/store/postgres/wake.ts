@@ -1,5 +1,5 @@
 import type { Script } from "../../core/script.ts";
-import { terminalSql } from "./fence.ts";
+import { terminalSql } from "../server/fence.ts";
 import { numberArray, textArray } from "./values.ts";
 
 /**

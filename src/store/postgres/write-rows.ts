@@ -1,8 +1,8 @@
 // What writes leave in which table: the rows as columns, and the statements that take many of them at once.
 import type { AttemptRow, JournalRow } from "../../core/journal.ts";
 import type { Incident, Write } from "../../core/store.ts";
+import { ruleOf, terminalSql } from "../server/fence.ts";
 import { type Column, unnested } from "./columns.ts";
-import { ruleOf, terminalSql } from "./fence.ts";
 
 type Transition = NonNullable<Write["transition"]>;
 interface Of<T> {

@@ -1,26 +1,29 @@
-// Connections that the store keeps, a fixed number of them at most, each used by one flush at a time.
-import type pg from "pg";
+// Connections that a store keeps, a fixed number of them at most, each used by one piece of work at a time.
 
-export class Lanes {
-  readonly #open: () => Promise<pg.PoolClient>;
-  readonly #isSound: (lane: pg.PoolClient) => boolean;
+export interface LaneWays<Lane> {
+  open(): Promise<Lane>;
+  isSound(lane: Lane): boolean;
+  destroy(lane: Lane): void;
+}
+
+export class Lanes<Lane> {
+  readonly #ways: LaneWays<Lane>;
   #freeCount: number;
-  #idle: pg.PoolClient[] = [];
+  #idle: Lane[] = [];
   #queue: (() => void)[] = [];
   #isClosed = false;
 
-  constructor(count: number, open: () => Promise<pg.PoolClient>, isSound: (lane: pg.PoolClient) => boolean) {
+  constructor(count: number, ways: LaneWays<Lane>) {
     this.#freeCount = count;
-    this.#open = open;
-    this.#isSound = isSound;
+    this.#ways = ways;
   }
 
   /** Waits in line while all are in use. Must be given back. */
-  async take(): Promise<pg.PoolClient> {
+  async take(): Promise<Lane> {
     if (this.#freeCount > 0) this.#freeCount--;
     else await new Promise<void>((resolve) => this.#queue.push(resolve));
     try {
-      return this.#idleOne() ?? (await this.#open());
+      return this.#idleOne() ?? (await this.#ways.open());
     } catch (error) {
       this.#letNext();
       throw error;
@@ -28,23 +31,23 @@ export class Lanes {
   }
 
   /** A lane of which anything is in doubt is destroyed. */
-  give(lane: pg.PoolClient, isSound: boolean): void {
+  give(lane: Lane, isSound: boolean): void {
     if (isSound && !this.#isClosed) this.#idle.push(lane);
-    else lane.release(true);
+    else this.#ways.destroy(lane);
     this.#letNext();
   }
 
   /** Lanes in use are destroyed when they are given back. */
   close(): void {
     this.#isClosed = true;
-    for (const lane of this.#idle.splice(0)) lane.release(true);
+    for (const lane of this.#idle.splice(0)) this.#ways.destroy(lane);
   }
 
   /** One may have broken while it was idle. */
-  #idleOne(): pg.PoolClient | undefined {
+  #idleOne(): Lane | undefined {
     for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
-      if (this.#isSound(lane)) return lane;
-      lane.release(true);
+      if (this.#ways.isSound(lane)) return lane;
+      this.#ways.destroy(lane);
     }
     return undefined;
   }

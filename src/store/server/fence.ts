@@ -31,7 +31,7 @@ export function admits(write: Write, guard: Guard): boolean {
   );
 }
 
-const admitsPhase = (direction: Write["direction"], phase: Phase): boolean =>
+export const admitsPhase = (direction: Write["direction"], phase: Phase): boolean =>
   direction === "any" || (direction === "back") === (phase === "back");
 
 /**
@@ -63,4 +63,5 @@ const quoted = (values: readonly string[]): string => values.map((value) => `'${
 export const terminalSql: string = quoted(terminalStatuses);
 /** Ended without success: what a restart may replace. */
 export const unsuccessful: readonly Status[] = terminalStatuses.filter((status) => status !== "completed");
+export const unsuccessfulSql: string = quoted(unsuccessful);
 export const unfinishedSql: string = quoted(transitions.cancel.from);
