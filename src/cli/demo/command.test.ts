@@ -14,7 +14,7 @@ import { type Intake, type Row, readRows, takeIn } from "./orders.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const realOrders = resolve(root, "../shared/data/online-retail.csv");
-const demoMs = 120_000;
+const demoMs = 300_000;
 
 let folder = "";
 beforeEach(() => {
