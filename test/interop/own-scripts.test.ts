@@ -10,7 +10,7 @@ import { type RunnableScript, xxlExecutor, xxlHandler } from "makegood/xxl-job";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { runCli } from "../../src/cli/testing/run-cli.ts";
 
-const program = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+const program = join(import.meta.dirname, "..", "..", "src", "cli", "makegood.ts");
 const token = "the-tests-own-token";
 let folder: string;
 let file: string;

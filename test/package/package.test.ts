@@ -202,7 +202,7 @@ describe("the files of the packed tarball", () => {
 
   it("are the built rooms, and the four that go with them", () => {
     const rooms =
-      "core|store/(?:sqlite|postgres|mysql)|engine|participant|lock|messaging|checklist|protocol|executor|scheduler|server|http|cli|testing";
+      "core|store/(?:sqlite|postgres|mysql|server)|engine|participant|lock|messaging|checklist|protocol|executor|scheduler|server|http|cli|testing";
     const clients = "mysql|kysely|drizzle|knex|mikro-orm|prisma|redis|sequelize|typeorm";
     const entries = `index|makegood|system|sqlite|postgres|${clients}|http|xxl-job|testing`;
     const allowed = new RegExp(
