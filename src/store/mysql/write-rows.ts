@@ -146,9 +146,10 @@ export const openIncidents = (writes: readonly Write[]): readonly Statement[] =>
 
 // ── Guard row ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Those that come to the same are one UPDATE: 11 µs a row. The others are one INSERT that finds each row there, since all are
-// locked, and updates it: 27 µs a row without results. An UPDATE that joins a list writes the list to a temporary table first,
-// on disk where it holds payloads: 93 to 99 µs a row with results, against 59 to 89 so (MariaDB 10.11, 2 vCPU, November 2026).
+// Those that come to the same are one UPDATE: some 21 µs a row. The others are one INSERT that finds each row there, since all
+// are locked, and updates it: 28 µs a row without results, both beside claims. An UPDATE that joins a list writes the list to a
+// temporary table first, on disk where it holds payloads: 93 to 99 µs a row with results, against 59 to 89 for the INSERT
+// (MariaDB 10.11, 2 vCPU, November 2026).
 
 /** Never stored: what a new row could not do without. */
 const unusedColumns: readonly Column<Write>[] = [
