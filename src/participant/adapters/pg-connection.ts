@@ -40,7 +40,7 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
         isClean = true;
         return result;
       } catch (error) {
-        isClean = !endings.has(client) && (await rollBackPatiently(() => client.query("ROLLBACK")));
+        isClean = !endings.has(client) && (await rollBackPatiently(() => rollBack(client)));
         throw error;
       } finally {
         client.release(!isClean);
@@ -59,6 +59,12 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
     },
     reasonOf,
   };
+}
+
+/** Where the answer is not that of ROLLBACK, driver and server are out of step: the connection must go. */
+async function rollBack(client: PoolClient): Promise<void> {
+  const { command } = await client.query("ROLLBACK");
+  if (command !== "ROLLBACK") throw new InvariantError("Expected the answer to ROLLBACK, found another");
 }
 
 /** A connection keeps what it has prepared, so texts that are made anew each time must not be without end. */

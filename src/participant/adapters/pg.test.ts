@@ -31,6 +31,18 @@ describeWithPostgres("nodePostgres", (database) => {
     for (const { name } of found) expect(name).toMatch(/^makegood_[\w-]{22}$/);
   });
 
+  it("gives no connection to another body on which a statement ran into the pool's own time limit", async () => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1, query_timeout: 400 });
+    const { transaction } = nodePostgres(pool);
+    const slow = transaction((tx) => tx.query("SELECT pg_sleep($1), 'slow' AS said", [0.6]));
+    await expect(slow).rejects.toThrow("timeout");
+    for (const said of ["one", "two", "three"]) {
+      const { rows } = await transaction((tx) => tx.query("SELECT $1::text AS said", [said]));
+      expect(rows).toEqual([{ said }]);
+    }
+    await pool.end();
+  });
+
   it("keeps a body that goes on after its transaction from giving the connection back", async () => {
     const pool = new pg.Pool({ connectionString: database.url, max: 1 });
     const held = await nodePostgres(pool).transaction(async (tx) => tx);

@@ -20,6 +20,8 @@ export interface RawConnection {
   assertTransaction(): Awaitable<void>;
   /** After COMMIT. Throws where it was answered with ROLLBACK. */
   assertCommitted(): void;
+  /** After ROLLBACK. Throws where the answer was another's, since the driver is out of step with the server. */
+  assertRolledBack(): void;
   /** Makes it unfit for use, so that its pool drops it when it comes back. */
   discard(): void;
   /** Hears of its loss, which would end the process if nobody did; returns how to stop. */
@@ -59,7 +61,10 @@ export async function runBegun<Tx, R>(begun: Begun<Tx>, body: (tx: Tx) => Awaita
     isUsable = true;
     return result;
   } catch (error) {
-    isUsable = await rollBackPatiently(() => begun.rollback());
+    isUsable = await rollBackPatiently(async () => {
+      await begun.rollback();
+      raw.assertRolledBack();
+    });
     throw error;
   } finally {
     await begun.release(isUsable);
@@ -87,6 +92,9 @@ function rawPg(connection: unknown): RawConnection {
     assertTransaction: () => assertPgTransaction(client),
     assertCommitted() {
       if (lastCommand === "ROLLBACK") throw new CommitRefusedError();
+    },
+    assertRolledBack() {
+      if (lastCommand !== "ROLLBACK") throw new InvariantError("Expected the answer to ROLLBACK, found another");
     },
     discard: () => void Promise.resolve((client as { end?: () => Promise<void> }).end?.()).catch(ignore),
     listen() {
@@ -116,6 +124,7 @@ function rawMysql2(connection: unknown): RawConnection {
     query: (sql, parameters) => queryMysql2(promises, sql, parameters),
     assertTransaction: () => assertMysql2Transaction(promises),
     assertCommitted: ignore,
+    assertRolledBack: ignore,
     discard: () => promises.destroy(),
     listen() {
       promises.on("error", ignore);
@@ -133,6 +142,7 @@ function rawSqlite(connection: unknown): RawConnection {
       if (!isInTransaction()) throw transactionRequired("an open transaction", "none on this connection");
     },
     assertCommitted: ignore,
+    assertRolledBack: ignore,
     discard: ignore,
     listen: () => ignore,
   };
