@@ -10,6 +10,7 @@ import * as postgres from "../src/store/postgres/migrations/0001-initial.ts";
 import * as postgresSchedules from "../src/store/postgres/migrations/0002-schedules.ts";
 import * as postgresExecutors from "../src/store/postgres/migrations/0003-executors.ts";
 import * as postgresScheduleLookups from "../src/store/postgres/migrations/0004-schedule-lookups.ts";
+import * as postgresSealOwn from "../src/store/postgres/migrations/0005-seal-own.ts";
 import * as sqlite from "../src/store/sqlite/migrations/0001-initial.ts";
 import * as sqliteSchedules from "../src/store/sqlite/migrations/0002-schedules.ts";
 import * as sqliteExecutors from "../src/store/sqlite/migrations/0003-executors.ts";
@@ -28,6 +29,7 @@ const frozen = [
   ["sqlite", sqliteScheduleLookups, "da28d6d40d86347d2b5e389548aaa552"],
   ["postgres", postgresScheduleLookups, "91ba5deecf954b0d32f1e8b1394d1115"],
   ["mysql", mysqlScheduleLookups, "aeace7dbfe36120e7eab4de73c395b2e"],
+  ["postgres", postgresSealOwn, "516c0e12d48ae16bdad719af275ab52c"],
 ] as const;
 
 it.each(frozen.map(([database, migration, hash]) => [database, migration.name, migration, hash] as const))(

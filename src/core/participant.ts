@@ -65,14 +65,23 @@ export interface TxAdapter<Tx, M extends Mode = Mode> {
     parameters: readonly unknown[],
   ) => M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
   /**
+   * Whether the transaction that this body was handed has begun, as far as can be told; asked after the body failed. For
+   * clients that send BEGIN with the first statement: a connection that was dead before is a failure of BEGIN, not of the
+   * body. Without it, the transaction has begun when the body is called.
+   */
+  readonly hasBegun?: (tx: unknown) => boolean;
+  /**
    * Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). Bytes
    * go in and come out as Uint8Array, whole numbers up to 2^53 come out as numbers. A statement without a result set gives
    * no rows; of dialect mysql, which has no RETURNING that all its servers know, it gives one row, an `AffectedRow`.
+   *
+   * `isLast`: if it succeeds nothing follows but COMMIT, and its rows are not needed; a client may send both at once.
    */
   query(
     tx: Tx,
     sql: string,
     parameters: readonly unknown[],
+    isLast?: boolean,
   ): M extends "sync" ? readonly Row[] : Promise<readonly Row[]>;
 }
 

@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../core/error-chain.ts";
 import { isCodedError } from "../core/errors.ts";
-import { chainOf, propertyOf } from "./error-chain.ts";
 import type { Work } from "./work.ts";
 
 /** Tables of ours as databases name them in errors. */

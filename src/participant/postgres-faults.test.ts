@@ -38,13 +38,16 @@ describeWithPostgres("a participant on PostgreSQL, when things go wrong,", (data
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-function* insertScript<T>(note: string, answer: T): Script<T> {
-  yield { sql: "INSERT INTO effect (note) VALUES ($1::text)", parameters: [note] };
+function* insertScript<T>(note: string, answer: T, isLast = false): Script<T> {
+  yield { sql: "INSERT INTO effect (note) VALUES ($1::text)", parameters: [note], isLast };
   return answer;
 }
 
-function* raising(code: string): Script<"done"> {
-  yield { sql: `DO $$ BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '${code}'; END $$`, parameters: [] };
+/** Also where COMMIT may be sent right behind it. */
+const sealing = [false, true];
+
+function* raising(code: string, isLast: boolean): Script<"done"> {
+  yield { sql: "SELECT raise_as_asked($1::text)", parameters: [code], isLast };
   return "done";
 }
 
@@ -80,6 +83,8 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
 
     beforeAll(async () => {
       postgres = await preparePostgres(database.url);
+      await postgres.run(`CREATE OR REPLACE FUNCTION public.raise_as_asked(code text) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = code; END $$`);
     });
     afterAll(() => postgres.close());
     beforeEach(async () => {
@@ -123,12 +128,38 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       expect(await postgres.countEffects(`${note} after`)).toBe(2);
     });
 
-    it("own: COMMIT's lost reply is unknown, with body and seal both there", async () => {
-      proxy.loseNextCommit("reply");
-      const outcome = await orders.port.own(doing(), () => insertScript(`${note} seal`, "done" as const));
+    it.each(sealing)(
+      "own: COMMIT's lost reply is unknown, with body and seal both there (last: %s)",
+      async (isLast) => {
+        proxy.loseNextCommit("reply");
+        const outcome = await orders.port.own(doing(), () => insertScript(`${note} seal`, "done" as const, isLast));
+        expect(outcome).toMatchObject({ kind: "unknown" });
+        expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([1, 1]);
+      },
+    );
+
+    it.each(sealing)("own: COMMIT lost on its way is unknown, with neither there (last: %s)", async (isLast) => {
+      proxy.loseNextCommit("request");
+      const outcome = await orders.port.own(doing(), () => insertScript(`${note} seal`, "done" as const, isLast));
       expect(outcome).toMatchObject({ kind: "unknown" });
-      expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([1, 1]);
+      expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([0, 0]);
     });
+
+    it.each(sealing)(
+      "own: a connection that was lost before the seal is the body's failure (last: %s)",
+      async (isLast) => {
+        const outcome = await orders.port.own(
+          async (tx) => {
+            await client.insertEffect(tx as Tx, note);
+            await terminate(await pidOf(tx));
+            await delay(100);
+          },
+          () => insertScript(`${note} seal`, "done" as const, isLast),
+        );
+        expect(["threw", "unavailable"]).toContain(outcome.kind);
+        expect([await postgres.countEffects(note), await postgres.countEffects(`${note} seal`)]).toEqual([0, 0]);
+      },
+    );
 
     it.each(["terminated by the server", "reset by the network"])(
       "a connection %s under a statement of the body is its failure, and nothing lands",
@@ -199,13 +230,12 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
       await until(async () => (await orders.port.act(mark, "action", doing())).kind === "ran");
     });
 
-    it.each(["40P01", "40001", "55P03", "53200", "57014"])(
-      "a seal that fails with %s, which repeating mends, is unavailable",
-      async (code) => {
-        expect(await orders.port.own(doing(), () => raising(code))).toMatchObject({ kind: "unavailable" });
-        expect(await postgres.countEffects(note)).toBe(0);
-      },
-    );
+    it.each(
+      ["40P01", "40001", "55P03", "53200", "57014"].flatMap((code) => sealing.map((isLast) => [code, isLast] as const)),
+    )("a seal that fails with %s, which repeating mends, is unavailable (last: %s)", async (code, isLast) => {
+      expect(await orders.port.own(doing(), () => raising(code, isLast))).toMatchObject({ kind: "unavailable" });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
 
     it("a constraint deferred to COMMIT is the body's failure, for certain", async () => {
       await postgres.run("CREATE TABLE IF NOT EXISTS parent (id integer PRIMARY KEY)");
@@ -217,6 +247,17 @@ function testFaults<Tx>(name: string, database: { readonly url: string }, open: 
         await client.run(tx as Tx, "INSERT INTO child VALUES (1)");
         return null;
       });
+      expect(outcome).toMatchObject({ kind: "threw" });
+      expect(await postgres.countEffects(note)).toBe(0);
+    });
+
+    it.each(sealing)("own: so it is of a transaction with a seal (last: %s)", async (isLast) => {
+      await postgres.run("CREATE TABLE IF NOT EXISTS parent (id integer PRIMARY KEY)");
+      await postgres.run(
+        "CREATE TABLE IF NOT EXISTS child (parent integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+      );
+      const body = async (tx: unknown) => client.run(tx as Tx, "INSERT INTO child VALUES (1)");
+      const outcome = await orders.port.own(body, () => insertScript(note, "done" as const, isLast));
       expect(outcome).toMatchObject({ kind: "threw" });
       expect(await postgres.countEffects(note)).toBe(0);
     });

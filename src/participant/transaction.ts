@@ -5,7 +5,9 @@
 //
 //   rejected before the body was entered          unavailable   BEGIN failed
 //   the body threw                                threw         rolled back
+//   a last one with COMMIT behind it got no answer unknown       clients that send both at once
 //   a statement of ours failed                    unavailable if repeating helps, else threw; rolled back
+//   lost while the body waited for BEGIN's answer unavailable   clients that send it with the body's first statement
 //   the connection was lost after the body began  threw         the body may be the reason: by idling for too long it loses
 //                                                               its connection in the same way, and would do so for ever
 //   all was done, then the adapter rejected       unknown       COMMIT was sent, unless its error says "rolled back"
@@ -15,6 +17,7 @@
 import { CatalogError, InvariantError } from "../core/errors.ts";
 import type { Awaitable, Began, TxAdapter } from "../core/participant.ts";
 import type { Row, Statement } from "../core/script.ts";
+import { CommitUnknownError } from "./adapters/commit-unknown.ts";
 import { isSync } from "./alone.ts";
 import type { Trouble, TroubleCodes } from "./dialect.ts";
 import type { Ending, Move, Work } from "./work.ts";
@@ -43,8 +46,10 @@ export async function transact<Tx, T>(
   operation: (tx: Tx) => Work<Ending<T>>,
 ): Promise<T | Failure> {
   let progress: Progress<T> = { at: "beginning" };
-  const begin = (): void => {
+  let hasBegun = (): boolean => true;
+  const begin = (tx: Tx): void => {
     progress = { at: "beginning" };
+    hasBegun = () => adapter.hasBegun?.(tx) ?? true;
   };
   const enter = (): void => {
     progress = { at: "body" };
@@ -56,25 +61,29 @@ export async function transact<Tx, T>(
   const failed: Failed = (move, error) => {
     if (move.kind === "body") return { kind: "threw", error };
     if (error instanceof InvariantError) return error;
+    if (error instanceof CommitUnknownError) return { kind: "unknown", error: error.cause };
     const trouble = codes.troubleOf(error);
     return trouble === "ended" ? endedError(error) : failureOf(trouble, error, progress.at === "body", missing);
   };
   try {
     if (isSync(adapter)) {
       adapter.transaction((tx) => {
-        begin();
-        const query = ({ sql, parameters }: Statement): readonly Row[] => adapter.query(tx, sql, parameters);
+        begin(tx);
+        const query = ({ sql, parameters, isLast }: Statement): readonly Row[] =>
+          adapter.query(tx, sql, parameters, isLast);
         leave(performSync(operation(tx), { query, enter, failed }));
       });
     } else {
       await adapter.transaction(async (tx) => {
-        begin();
-        const query = ({ sql, parameters }: Statement): Awaitable<readonly Row[]> => adapter.query(tx, sql, parameters);
+        begin(tx);
+        const query = ({ sql, parameters, isLast }: Statement): Awaitable<readonly Row[]> =>
+          adapter.query(tx, sql, parameters, isLast);
         leave(await perform(operation(tx), { query, enter, failed }));
       });
     }
   } catch (error) {
-    return afterRejection(progress, error, codes);
+    const answer: T | Failure = afterRejection(progress, error, codes);
+    return hasBegun() ? answer : unbegun(answer);
   }
   return afterResolution(progress);
 }
@@ -111,6 +120,12 @@ function afterRejection<T>(progress: Progress<T>, error: unknown, codes: Trouble
   }
 }
 
+/** The body was told that BEGIN had failed. */
+function unbegun<T>(answer: T | Failure): T | Failure {
+  const { kind, error } = answer as Failure;
+  return kind === "threw" ? { kind: "unavailable", error } : answer;
+}
+
 /** COMMIT was refused for certain. A constraint that was deferred to it is the body's failure, a deadlock is not. */
 function rolledBack(codes: TroubleCodes, error: unknown): Failure {
   const trouble = codes.troubleOf(error);
@@ -129,41 +144,65 @@ interface Stage<Rows> {
 }
 
 async function perform<T>(work: Work<Ending<T>>, stage: Stage<Awaitable<readonly Row[]>>): Promise<Progress<T>> {
-  for (let input: unknown; ; ) {
-    const turn = next(work, input);
+  for (let turn = next(() => work.next()); ; ) {
     if ("at" in turn) return turn;
+    let input: unknown;
     try {
       if (turn.kind === "body") stage.enter();
       input = await (turn.kind === "body" ? turn.run() : stage.query(turn.statement));
     } catch (error) {
-      return stopped(stage.failed(turn, error));
+      turn = afterError(work, turn, error, stage);
+      continue;
     }
+    turn = next(() => work.next(input));
   }
 }
 
 function performSync<T>(work: Work<Ending<T>>, stage: Stage<readonly Row[]>): Progress<T> {
-  for (let input: unknown; ; ) {
-    const turn = next(work, input);
+  for (let turn = next(() => work.next()); ; ) {
     if ("at" in turn) return turn;
+    let input: unknown;
     try {
       if (turn.kind === "body") stage.enter();
       input = turn.kind === "body" ? settled(turn.run()) : stage.query(turn.statement);
     } catch (error) {
-      return stopped(stage.failed(turn, error));
+      turn = afterError(work, turn, error, stage);
+      continue;
     }
+    turn = next(() => work.next(input));
   }
 }
 
 /** The next move, or where the operation ended. What its own code throws, such as the codec refusing a result, is the body's failure. */
-function next<T>(work: Work<Ending<T>>, input: unknown): Move | Progress<T> {
+function next<T>(
+  resume: () => IteratorResult<Move, Ending<T>>,
+  failed: (error: unknown) => Failure | InvariantError = ofOperation,
+): Move | Progress<T> {
   try {
-    const turn = work.next(input);
+    const turn = resume();
     if (!turn.done) return turn.value;
     const { commit, value } = turn.value;
     return commit ? { at: "committing", answer: value } : { at: "leaving", answer: value };
   } catch (error) {
-    return stopped(error instanceof InvariantError ? error : { kind: "threw", error });
+    return stopped(failed(error));
   }
+}
+
+const ofOperation = (error: unknown): Failure | InvariantError =>
+  error instanceof InvariantError ? error : { kind: "threw", error };
+
+/** The operation hears first of a statement that failed, since it may be how a statement says something. */
+function afterError<T>(
+  work: Work<Ending<T>>,
+  move: Move,
+  error: unknown,
+  { failed }: Stage<unknown>,
+): Move | Progress<T> {
+  if (move.kind === "body") return stopped(failed(move, error));
+  return next(
+    () => work.throw(error),
+    (thrown) => (thrown === error ? failed(move, error) : ofOperation(thrown)),
+  );
 }
 
 function stopped<T>(failure: Failure | InvariantError): Progress<T> {

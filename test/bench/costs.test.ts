@@ -116,7 +116,7 @@ const works: readonly Work[] = [
 /** The user's transactions commit the records of the three steps; the start and the end are the engine's. */
 const ownLimits = {
   sqlite: { flushes: 2, commits: 5 },
-  postgres: { flushes: 2, roundTrips: 11 },
+  postgres: { flushes: 2, roundTrips: 5 },
   mariadb: { flushes: 2, roundTrips: 27 },
 } as const;
 /** Beside the flushes the other processes are told, on PostgreSQL, once in 5 ms. */

@@ -3,10 +3,10 @@ import type { MySqlDatabase, MySqlQueryResultHKT } from "drizzle-orm/mysql-core"
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 import type { Pool as Mysql2Pool, PoolConnection } from "mysql2/promise";
 import type { Pool, PoolClient } from "pg";
+import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 import { type BetterSqlite3Database, betterSqlite3Connection } from "./better-sqlite3.ts";
 import { assertMysql2Transaction, checkOutMysql2, lendMysql2, queryMysql2 } from "./mysql2-connection.ts";
 import { assertPgTransaction, lendPg, pgConnections, refuseEnded } from "./pg-connection.ts";

@@ -1,9 +1,9 @@
 import type { Knex } from "knex";
+import { propertyOf } from "../../core/error-chain.ts";
 import { OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { runScript } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { type RawConnection, rawConnection, runBegun } from "./raw-connection.ts";
 import { durabilityScript, resolveSqliteOptions, type SqliteAdapterOptions } from "./sqlite-durability.ts";
 import { takeWriteLock } from "./sqlite-write-lock.ts";

@@ -1,4 +1,4 @@
-import { propertyOf } from "../error-chain.ts";
+import { propertyOf } from "../../core/error-chain.ts";
 
 /** Kysely ≥ 0.29: COMMIT was answered with ROLLBACK. */
 const abortedMark = Symbol.for("kysely.AbortedTransactionError");

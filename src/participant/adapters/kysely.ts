@@ -1,9 +1,9 @@
 import { CompiledQuery, type Kysely, type QueryResult, type Transaction } from "kysely";
+import { propertyOf } from "../../core/error-chain.ts";
 import { OptionError } from "../../core/errors.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScript } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { isAbortedCommit } from "./kysely-aborted.ts";
 import { affectedRow, toMysql2 } from "./mysql2-rows.ts";

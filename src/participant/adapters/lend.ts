@@ -2,28 +2,37 @@
 // promise that nobody awaited, would run outside of any transaction, or inside another's.
 import { type Life, lifeKey, lifeOf, refuseIfOver } from "./life.ts";
 
-/** The methods by which a driver's connection sends, or is given back. */
-type Methods = ReadonlySet<string | symbol>;
+export interface Lending {
+  /** The methods by which a driver's connection sends, or is given back. */
+  readonly methods: ReadonlySet<string | symbol>;
+  /** Default: one of its own. */
+  readonly life?: Life;
+  /** What takes the place of methods. */
+  readonly instead?: Readonly<Record<string, (parameters: readonly unknown[]) => unknown>>;
+}
 
 const lenderKey = Symbol("makegood.lender");
 
 /** Of a connection that is lent: the same, but that its methods throw as soon as the life is over. */
 class LentHandler<C extends object> implements ProxyHandler<C> {
-  readonly life: Life = { isOver: false };
-  readonly #methods: Methods;
+  readonly life: Life;
+  readonly #lending: Lending;
 
-  constructor(methods: Methods) {
-    this.#methods = methods;
+  constructor(lending: Lending) {
+    this.#lending = lending;
+    this.life = lending.life ?? { isOver: false };
   }
 
   get(connection: C, name: string | symbol): unknown {
     if (name === lifeKey) return this.life;
     if (name === lenderKey) return connection;
     const value: unknown = Reflect.get(connection, name);
-    if (!this.#methods.has(name) || typeof value !== "function") return value;
+    const { methods, instead } = this.#lending;
+    if (!methods.has(name) || typeof value !== "function") return value;
+    const other = instead?.[name as string];
     return (...parameters: unknown[]): unknown => {
       refuseIfOver(this.life);
-      return Reflect.apply(value, connection, parameters);
+      return other === undefined ? Reflect.apply(value, connection, parameters) : other(parameters);
     };
   }
 }
@@ -34,10 +43,10 @@ class LentHandler<C extends object> implements ProxyHandler<C> {
  */
 export async function lend<C extends object, R>(
   connection: C,
-  methods: Methods,
+  lending: Lending,
   use: (lent: C) => PromiseLike<R>,
 ): Promise<R> {
-  const handler = new LentHandler<C>(methods);
+  const handler = new LentHandler<C>(lending);
   try {
     return await use(new Proxy(connection, handler));
   } finally {

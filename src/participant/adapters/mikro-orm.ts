@@ -1,9 +1,9 @@
 import type { EntityManager, IDatabaseDriver, MikroORM } from "@mikro-orm/core";
+import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScript } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { isAbortedCommit } from "./kysely-aborted.ts";
 import { affectedRow, toMysql2 } from "./mysql2-rows.ts";

@@ -1,7 +1,7 @@
 // A connection of mysql2's pool, checked out for one transaction.
 import type { Connection, Pool, PoolConnection } from "mysql2/promise";
+import { propertyOf } from "../../core/error-chain.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 import { lend } from "./lend.ts";
 import { lifeOf } from "./life.ts";
 import { mysql2Options, rowsOfMysql2 } from "./mysql2-rows.ts";
@@ -32,8 +32,8 @@ export async function checkOutMysql2<R>(pool: Pool, use: (connection: PoolConnec
 
 /** Lends a connection's body its transaction. */
 export const lendMysql2 = <R>(connection: PoolConnection, use: (tx: PoolConnection) => PromiseLike<R>): Promise<R> =>
-  lend(connection, mysql2Methods, use);
-const mysql2Methods: ReadonlySet<string | symbol> = new Set([
+  lend(connection, { methods }, use);
+const methods: ReadonlySet<string | symbol> = new Set([
   ...["query", "execute", "prepare", "beginTransaction", "commit", "rollback"],
   ...["changeUser", "reset", "ping", "release", "end", "destroy"],
 ]);

@@ -1,8 +1,9 @@
 // Makegood's own statements on a connection of mysql2, whatever the user has set on the pool: rows as objects, whole numbers
 // as numbers, bytes as buffers, one row for a statement without a result set.
+
+import { propertyOf } from "../../core/error-chain.ts";
 import type { AffectedRow } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 
 /** For mysql2's `query`, over the settings of the pool. `typeCast` must be a function, or the pool's would win. */
 export function mysql2Options(sql: string, parameters: readonly unknown[]) {

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { propertyOf } from "../../core/error-chain.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 import { runImmediately, type SqliteConnection, sqliteAdapter } from "./sqlite-adapter.ts";
 import type { SqliteAdapterOptions } from "./sqlite-durability.ts";
 

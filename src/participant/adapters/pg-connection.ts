@@ -1,13 +1,16 @@
 // A client of pg's pool, checked out for one transaction.
 import { createHash } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
+import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
+import { systemClock } from "../../system.ts";
+import { CommitUnknownError } from "./commit-unknown.ts";
 import { lend, lenderOf } from "./lend.ts";
 import { lifeOf } from "./life.ts";
 import { listenForLostConnections } from "./pg-pool.ts";
 import { noTransaction, probeTransaction } from "./pg-probe.ts";
+import { PgTransaction } from "./pg-transaction.ts";
 import { rollBackPatiently } from "./roll-back.ts";
 import { transactionRequired } from "./transaction-required.ts";
 
@@ -17,44 +20,75 @@ export interface PgConnections {
    * it throws: ROLLBACK, and the client is discarded unless the server said that it did so (D8).
    */
   checkOut<R>(use: (client: PoolClient) => Promise<R>): Promise<R>;
-  query(tx: PoolClient, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>;
+  /** Begins with the body's first statement, and commits. */
+  transaction<R>(body: (tx: PoolClient) => Promise<R>): Promise<R>;
+  /** Throws CommitUnknownError of a last one. */
+  query(tx: PoolClient, sql: string, parameters: readonly unknown[], isLast?: boolean): Promise<readonly Row[]>;
   /** What the server said when it ended the connection between two statements; else `error` itself. */
   reasonOf(client: PoolClient, error: unknown): unknown;
 }
+
+/** For how long a client that was heard of counts as alive. */
+const aliveMs = 1_000;
 
 /** @param prepare whether statements of ours are prepared once on each connection, instead of parsed and planned each time */
 export function pgConnections(pool: Pool, prepare = false): PgConnections {
   listenForLostConnections(pool);
   const endings = new WeakMap<PoolClient, Error>();
   const reasonOf = (client: PoolClient, error: unknown): unknown => endings.get(client) ?? error;
+  const heardAt = new WeakMap<PoolClient, number>();
+  const hearOf = (client: PoolClient): void => void heardAt.set(client, systemClock.monotonicMs());
+  pool.on("connect", hearOf);
+  /** `hasBegun`: whether there is anything to roll back. */
+  const checkOut = async <R>(use: (client: PoolClient) => Promise<R>, hasBegun = (): boolean => true): Promise<R> => {
+    const client = await pool.connect();
+    const hear = (error: Error): void => {
+      if (!endings.has(client)) endings.set(client, error);
+    };
+    client.on("error", hear);
+    let isClean = false;
+    try {
+      const result = await use(client);
+      isClean = true;
+      return result;
+    } catch (error) {
+      isClean = !endings.has(client) && (!hasBegun() || (await rollBackPatiently(() => rollBack(client))));
+      throw error;
+    } finally {
+      if (isClean) hearOf(client);
+      client.release(!isClean);
+      client.off("error", hear);
+    }
+  };
   return {
-    async checkOut(use) {
-      const client = await pool.connect();
-      const hear = (error: Error): void => {
-        if (!endings.has(client)) endings.set(client, error);
-      };
-      client.on("error", hear);
-      let isClean = false;
-      try {
-        const result = await use(client);
-        isClean = true;
-        return result;
-      } catch (error) {
-        isClean = !endings.has(client) && (await rollBackPatiently(() => rollBack(client)));
-        throw error;
-      } finally {
-        client.release(!isClean);
-        client.off("error", hear);
-      }
+    checkOut: (use) => checkOut(use),
+    transaction(body) {
+      let transaction: PgTransaction | undefined;
+      return checkOut(
+        async (client) => {
+          const wasAlive = systemClock.monotonicMs() - (heardAt.get(client) ?? -aliveMs) < aliveMs;
+          transaction = new PgTransaction(client, wasAlive);
+          const result = await lendPgTransaction(client, transaction, body);
+          await transaction.commit();
+          return result;
+        },
+        () => transaction?.isSent === true,
+      );
     },
-    async query(tx, sql, parameters) {
+    async query(tx, sql, parameters, isLast = false) {
       const client = lenderOf(tx);
-      refuseEnded(client);
+      const life = lifeOf(tx);
+      const name = prepare ? preparedName(sql) : undefined;
+      const config = { text: sql, values: [...parameters], ...(name && { name }) };
       try {
-        const name = prepare ? preparedName(sql) : undefined;
-        return (await client.query<Row>({ text: sql, values: [...parameters], ...(name && { name }) })).rows;
+        if (life instanceof PgTransaction) {
+          if (life.isOpen) refuseEnded(client);
+          return await life.query(config, isLast);
+        }
+        refuseEnded(client);
+        return (await client.query<Row>(config)).rows;
       } catch (error) {
-        throw reasonOf(client, error);
+        throw error instanceof CommitUnknownError ? error : reasonOf(client, error);
       }
     },
     reasonOf,
@@ -89,17 +123,27 @@ function preparedName(sql: string): string | undefined {
   return name;
 }
 
-/** Lends a client's body its transaction. */
+/** Lends a body its client, whose transaction somebody else begins. */
 export const lendPg = <R>(client: PoolClient, use: (tx: PoolClient) => PromiseLike<R>): Promise<R> =>
-  lend(client, pgMethods, use);
-const pgMethods: ReadonlySet<string | symbol> = new Set(["query", "release", "end"]);
+  lend(client, { methods }, use);
+const methods: ReadonlySet<string | symbol> = new Set(["query", "release", "end"]);
+
+/** Lends a body its client, on which its first statement begins this transaction. */
+export const lendPgTransaction = <R>(
+  client: PoolClient,
+  transaction: PgTransaction,
+  use: (tx: PoolClient) => PromiseLike<R>,
+): Promise<R> =>
+  lend(client, { methods, life: transaction, instead: { query: (given) => transaction.send(given) } }, use);
 
 const expected = "a client of pg between BEGIN and COMMIT";
 
 export async function assertPgTransaction(tx: unknown): Promise<void> {
   if (typeof propertyOf(tx, "totalCount") === "number") throw transactionRequired(expected, "a pool");
   if (typeof propertyOf(tx, "query") !== "function") throw transactionRequired(expected, tx);
-  if (lifeOf(tx as object)?.isOver === true) throw transactionRequired(expected, "one whose transaction has ended");
+  const life = lifeOf(tx as object);
+  if (life?.isOver === true) throw transactionRequired(expected, "one whose transaction has ended");
+  if (life instanceof PgTransaction && !life.isOpen) return;
   if (!(await isInTransaction(tx as PoolClient)))
     throw transactionRequired(expected, "a client without an open transaction");
 }

@@ -1,10 +1,22 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { expect, it } from "vitest";
+import Cursor from "pg-cursor";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openPg } from "../../../test/participant/postgres-clients.ts";
 import { testPostgresParticipant } from "../../../test/participant/run-claims.ts";
+import { startProxy } from "../../../test/participant/tcp-proxy.ts";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
+import type { Script } from "../../core/script.ts";
 import { participant } from "../participant.ts";
 import { type NodePostgresOptions, nodePostgres } from "./pg.ts";
+
+function* seal(note: string, isLast: boolean): Script<"done"> {
+  yield { sql: "INSERT INTO noted (note) VALUES ($1)", parameters: [note], isLast };
+  return "done";
+}
 
 describeWithPostgres("nodePostgres", (database) => {
   testPostgresParticipant("pg", database, openPg);
@@ -41,6 +53,151 @@ describeWithPostgres("nodePostgres", (database) => {
       expect(rows).toEqual([{ said }]);
     }
     await pool.end();
+  });
+
+  describe("begins with the first statement and commits with the last:", () => {
+    const noted = async (pool: pg.Pool, note: string): Promise<number> =>
+      (await pool.query("SELECT 1 FROM noted WHERE note = $1", [note])).rows.length;
+    const insert = "INSERT INTO noted (note) VALUES ($1)";
+    let pool: pg.Pool;
+    let note = "";
+    beforeEach(async () => {
+      pool = new pg.Pool({ connectionString: database.url, max: 1 });
+      await pool.query("CREATE TABLE IF NOT EXISTS noted (note text)");
+      note = randomUUID();
+    });
+    afterEach(() => pool.end());
+
+    const callback = (tx: pg.PoolClient): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        tx.query(insert, [note], (error, result) => (error ? reject(error) : resolve(result)));
+      });
+    const cursor = async (tx: pg.PoolClient): Promise<void> => {
+      const opened = tx.query(new Cursor(`${insert} RETURNING note`, [note]));
+      expect(await opened.read(2)).toEqual([{ note }]);
+      await opened.close();
+    };
+    it.each<readonly [string, (tx: pg.PoolClient) => Promise<unknown>]>([
+      ["a text with values", (tx) => tx.query(insert, [note])],
+      ["a config", (tx) => tx.query({ text: insert, values: [note] })],
+      ["a config and values", (tx) => tx.query({ text: insert }, [note])],
+      ["a name", (tx) => tx.query({ name: "insert note", text: insert, values: [note] })],
+      ["a text alone", (tx) => tx.query(`INSERT INTO noted (note) VALUES ('${note}')`)],
+      ["two statements", (tx) => tx.query(`SELECT 1; INSERT INTO noted (note) VALUES ('${note}')`)],
+      ["a time limit of its own", (tx) => tx.query({ text: insert, values: [note], query_timeout: 5_000 } as never)],
+      ["a callback", callback],
+      ["a cursor", cursor],
+      ["a query of pg's", (tx) => once(tx.query(new pg.Query({ text: insert, values: [note] })), "end")],
+      ["three at once", (tx) => Promise.all([tx.query("SELECT 1"), tx.query("SELECT $1::text", [""]), callback(tx)])],
+    ])("%s", async (_, first) => {
+      const { transaction } = nodePostgres(pool);
+      await transaction(async (tx) => {
+        await first(tx);
+        expect(tx.getTransactionStatus()).toBe("T");
+        expect((await tx.query("SELECT note FROM noted WHERE note = $1", [note])).rows).toEqual([{ note }]);
+      });
+      expect(await noted(pool, note)).toBe(1);
+      const error = new Error("as asked");
+      const failing = transaction(async (tx) => {
+        await first(tx);
+        throw error;
+      });
+      await expect(failing).rejects.toBe(error);
+      expect(await noted(pool, note)).toBe(1);
+    });
+
+    it("of a pool with pipelining too", async () => {
+      const pipelined = new pg.Pool({ connectionString: database.url, max: 1, pipeline: true });
+      const { transaction } = nodePostgres(pipelined);
+      await transaction(async (tx) => {
+        await Promise.all([tx.query(insert, [note]), tx.query(insert, [note])]);
+      });
+      const failing = transaction(async (tx) => {
+        await Promise.all([tx.query(insert, [note]), tx.query("SELECT 1 / $1::int", [0])]);
+      });
+      await expect(failing).rejects.toThrow("division by zero");
+      expect(await noted(pipelined, note)).toBe(2);
+      await pipelined.end();
+    });
+
+    it("a first statement that fails says so, and its name can be used again", async () => {
+      const { transaction } = nodePostgres(pool);
+      const named = (text: string) => transaction((tx) => tx.query({ name: "named", text, values: [note] }));
+      await expect(named("INSERT INTO no_such_table VALUES ($1)")).rejects.toMatchObject({ code: "42P01" });
+      await named(insert);
+      await named(insert);
+      expect(await noted(pool, note)).toBe(2);
+    });
+
+    it("parameters that pg refuses, and a name of another text, cost the statement, not the pool", async () => {
+      const { transaction } = nodePostgres(pool);
+      const circle: unknown[] = [];
+      circle.push({ circle });
+      await expect(transaction((tx) => tx.query(insert, [{ circle }]))).rejects.toThrow(/circular/);
+      await transaction((tx) => tx.query({ name: "one", text: "SELECT $1::text", values: [""] }));
+      const other = transaction((tx) => tx.query({ name: "one", text: "SELECT $1::int", values: [1] }));
+      await expect(other).rejects.toThrow(/must be unique/);
+      await transaction((tx) => tx.query(insert, [note]));
+      expect(await noted(pool, note)).toBe(1);
+    });
+
+    it("a body that sends nothing asks the server for nothing, whether it fails or not", async () => {
+      const { transaction } = nodePostgres(pool);
+      const xact = async (): Promise<number> => {
+        const { rows } = await pool.query("SELECT xact_start FROM pg_stat_activity WHERE pid = pg_backend_pid()");
+        return rows.length;
+      };
+      await xact();
+      const client = await pool.connect();
+      const sent = vi.spyOn((client as never as { connection: { stream: Socket } }).connection.stream, "write");
+      client.release();
+      await transaction(async () => 1);
+      await transaction(() => Promise.reject(new Error("no stock"))).catch(() => undefined);
+      expect(sent).not.toHaveBeenCalled();
+    });
+
+    it("a connection that had been idle and was dead at BEGIN is no failure of the body's", async () => {
+      const proxy = await startProxy(database.url);
+      const proxied = new pg.Pool({ connectionString: proxy.url, max: 1 });
+      const { port } = participant("orders", nodePostgres(proxied));
+      const noteThen =
+        (then: (tx: pg.PoolClient) => unknown) =>
+        async (tx: unknown): Promise<void> => {
+          await then(tx as pg.PoolClient);
+          await (tx as pg.PoolClient).query(insert, [note]);
+        };
+      const own = async (body: (tx: unknown) => Promise<void>): Promise<string> =>
+        (await port.own(body, () => seal(note, false))).kind;
+      // New, or in use a moment ago: it is the body that comes in question.
+      expect(await own(noteThen(() => proxy.reset()))).toBe("threw");
+      expect(await own(noteThen(() => undefined))).toBe("committed");
+      expect(await own(noteThen(() => proxy.reset()))).toBe("threw");
+      await own(noteThen(() => undefined));
+      await delay(1_100);
+      expect(await own(noteThen(() => proxy.reset()))).toBe("unavailable");
+      await own(noteThen(() => undefined));
+      await delay(1_100);
+      const late = async (tx: pg.PoolClient): Promise<void> => {
+        await tx.query(insert, [note]);
+        proxy.reset();
+      };
+      expect(await own(noteThen(late))).toBe("threw");
+      expect(await noted(pool, note)).toBe(3 * 2);
+      await proxied.end();
+      await proxy.close();
+    });
+
+    it.each([true, false])(
+      "own: seal and COMMIT in one, behind a body that sends nothing or something",
+      async (sends) => {
+        const { port } = participant("orders", nodePostgres(pool));
+        const body = async (tx: unknown): Promise<void> => {
+          if (sends) await (tx as pg.PoolClient).query(insert, [note]);
+        };
+        expect(await port.own(body, () => seal(note, true))).toMatchObject({ kind: "committed" });
+        expect(await noted(pool, note)).toBe(sends ? 2 : 1);
+      },
+    );
   });
 
   it("keeps a body that goes on after its transaction from giving the connection back", async () => {

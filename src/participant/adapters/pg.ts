@@ -2,8 +2,8 @@ import type { Pool, PoolClient } from "pg";
 import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { CommitRefusedError } from "./commit-refused.ts";
-import { assertPgTransaction, lendPg, pgConnections } from "./pg-connection.ts";
+import { assertPgTransaction, pgConnections } from "./pg-connection.ts";
+import { hasBegun } from "./pg-transaction.ts";
 
 export interface NodePostgresOptions {
   /**
@@ -14,24 +14,19 @@ export interface NodePostgresOptions {
 }
 
 /**
- * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside an open transaction at READ COMMITTED; when that has
- * ended it sends nothing more. A connection on which ROLLBACK fails is discarded. Set the pool's `connectionTimeoutMillis`, `query_timeout` and `keepAlive`: pg
- * waits for ever by default (D13). Throws OPTION_INVALID.
+ * A participant on a `Pool` of pg. Bodies get a `PoolClient` inside a transaction at READ COMMITTED, which begins with the
+ * first statement that they send; when it has ended it sends nothing more. A connection on which ROLLBACK fails is
+ * discarded. Set the pool's `connectionTimeoutMillis`, `query_timeout` and `keepAlive`: pg waits for ever by default (D13).
+ * Throws OPTION_INVALID.
  */
 export function nodePostgres(pool: Pool, options: NodePostgresOptions = {}): TxAdapter<PoolClient, "async"> {
   checkOptions(options, ["prepare"], "nodePostgres");
-  const { checkOut, query } = pgConnections(pool, options.prepare ?? true);
+  const { transaction, query } = pgConnections(pool, options.prepare ?? true);
   return {
     mode: "async",
     dialect: "postgres",
-    transaction: (body) =>
-      checkOut(async (client) => {
-        await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
-        const result = await lendPg(client, async (tx) => body(tx));
-        const { command } = await client.query("COMMIT");
-        if (command !== "COMMIT") throw new CommitRefusedError();
-        return result;
-      }),
+    transaction: (body) => transaction(async (tx) => body(tx)),
+    hasBegun,
     statement: async (sql, parameters) => (await pool.query<Row>(sql, [...parameters])).rows,
     assertTransaction: assertPgTransaction,
     query,

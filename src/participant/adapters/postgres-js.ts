@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { propertyOf } from "../../core/error-chain.ts";
 import { OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
-import { propertyOf } from "../error-chain.ts";
 import { type Life, lifeOf } from "./life.ts";
 import { noTransaction, probeTransaction } from "./pg-probe.ts";
 import { guardTransactionSql } from "./postgres-js-guard.ts";

@@ -1,7 +1,8 @@
 // Prisma keeps the database's own code in a corner of its errors: meta.driverAdapterError.cause.originalCode of those that
 // its client throws, cause.originalCode of those that a driver adapter throws at BEGIN and COMMIT.
+
+import { propertyOf } from "../../core/error-chain.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 
 /** Prisma's for anything about a transaction: it has ended, or lasted for too long. */
 export const transactionError = "P2028";

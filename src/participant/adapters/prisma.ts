@@ -1,9 +1,9 @@
+import { propertyOf } from "../../core/error-chain.ts";
 import { OptionError } from "../../core/errors.ts";
 import { checkInteger, checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { type Row, runScript } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { affectedRow } from "./mysql2-rows.ts";
 import { prismaError, transactionError } from "./prisma-error.ts";
 import { createQueue, type Queue } from "./queue.ts";

@@ -2,11 +2,11 @@
 // placeholders nor its reading of rows, its hooks or its query log come in between.
 import type { Connection as Mysql2Connection } from "mysql2/promise";
 import type { PoolClient } from "pg";
+import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { Awaitable } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { type BetterSqlite3Database, betterSqlite3Connection } from "./better-sqlite3.ts";
 import { CommitRefusedError } from "./commit-refused.ts";
 import { assertMysql2Transaction, queryMysql2 } from "./mysql2-connection.ts";

@@ -1,8 +1,8 @@
 import type { Sequelize, Transaction } from "sequelize";
+import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError, OptionError } from "../../core/errors.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { type RawConnection, rawConnection, runBegun } from "./raw-connection.ts";
 import { transactionRequired } from "./transaction-required.ts";
 

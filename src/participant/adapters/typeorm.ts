@@ -1,10 +1,10 @@
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
+import { propertyOf } from "../../core/error-chain.ts";
 import { OptionError, StoreConflictError } from "../../core/errors.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { TxAdapter } from "../../core/participant.ts";
 import { runScript } from "../../core/script.ts";
 import type { Dialect } from "../../core/store.ts";
-import { propertyOf } from "../error-chain.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { type RawConnection, rawConnection, runBegun } from "./raw-connection.ts";
 import { durabilityScript, resolveSqliteOptions, type SqliteAdapterOptions } from "./sqlite-durability.ts";

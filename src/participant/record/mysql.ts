@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import { affectedOf } from "../affected.ts";
-import { chainOf, propertyOf } from "../error-chain.ts";
 import { nowMs } from "../migrations/now.ts";
 import { parseRecordRow, type RecordKey, type RecordSql, recordStatus } from "./record.ts";
 

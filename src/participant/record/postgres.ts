@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import type { Row } from "../../core/script.ts";
-import { chainOf, propertyOf } from "../error-chain.ts";
 import { nowMs } from "../migrations/now.ts";
 import { parseRecordRow, parseText, type RecordSql, recordStatus } from "./record.ts";
 

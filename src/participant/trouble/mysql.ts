@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import type { TroubleCodes } from "../dialect.ts";
-import { chainOf, propertyOf } from "../error-chain.ts";
 import { guardSavepoint } from "../guard.ts";
 
 // Error numbers: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and

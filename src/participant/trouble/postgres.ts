@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import type { TroubleCodes } from "../dialect.ts";
-import { chainOf, propertyOf } from "../error-chain.ts";
 
 // Error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const abortedTransaction = "25P02";

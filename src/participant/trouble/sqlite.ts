@@ -1,5 +1,5 @@
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import type { TroubleCodes } from "../dialect.ts";
-import { chainOf, propertyOf } from "../error-chain.ts";
 
 // Result codes: https://sqlite.org/rescode.html
 const nameOfCode: Readonly<Record<number, string>> = {

@@ -7,6 +7,7 @@ import { mysql } from "./mysql.ts";
 
 describeWithMariadb("migrations", () => {
   testMigrations({
+    names: ["0001-initial", "0002-schedules", "0003-executors", "0004-schedule-lookups"],
     create: () => createMariadbDatabase(inject("mariadbUrl") ?? ""),
     make(url) {
       const pool = createPool({ uri: url });

@@ -7,6 +7,7 @@ import { postgres } from "./postgres.ts";
 
 describeWithPostgres("migrations", () => {
   testMigrations({
+    names: ["0001-initial", "0002-schedules", "0003-executors", "0004-schedule-lookups", "0005-seal-own"],
     create: () => createDatabase(inject("postgresUrl") ?? ""),
     make(url) {
       const pool = new pg.Pool({ connectionString: url });

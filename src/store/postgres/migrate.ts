@@ -10,6 +10,7 @@ import * as initial from "./migrations/0001-initial.ts";
 import * as schedules from "./migrations/0002-schedules.ts";
 import * as executors from "./migrations/0003-executors.ts";
 import * as scheduleLookups from "./migrations/0004-schedule-lookups.ts";
+import * as sealOwn from "./migrations/0005-seal-own.ts";
 import { int, text } from "./values.ts";
 
 interface Migration {
@@ -23,6 +24,7 @@ const migrations: readonly Migration[] = [
   { name: schedules.name, sql: schedules.sql, oldestCode: 1 },
   { name: executors.name, sql: executors.sql, oldestCode: 1 },
   { name: scheduleLookups.name, sql: scheduleLookups.sql, oldestCode: 1 },
+  { name: sealOwn.name, sql: sealOwn.sql, oldestCode: 1 },
 ];
 const codeVersion = migrations.length;
 

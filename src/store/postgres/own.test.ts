@@ -2,7 +2,7 @@ import pg from "pg";
 import postgresJs from "postgres";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
-import { type Row, runScript } from "../../core/script.ts";
+import { type Row, runScript, type Statement } from "../../core/script.ts";
 import { type RunInside, testOwnScripts } from "../testing/own-scripts.ts";
 import { type OpenStore, openStore, rowsFrom } from "./testing/store.ts";
 
@@ -32,12 +32,13 @@ describeWithPostgres("scripts in the user's transaction", (database) => {
     "pg, with parsers of the user's own": through({ types: parsers }),
     async "postgres.js"(script) {
       const sql = postgresJs(database.url, { max: 1, onnotice: () => {} });
-      const answer = await sql.begin((tx) =>
-        runScript(
-          script,
-          async (statement) => [...(await tx.unsafe(statement.sql, statement.parameters as never[]))] as Row[],
-        ),
-      );
+      let answer: unknown;
+      const begun = sql.begin(async (tx) => {
+        const query = (statement: Statement) => tx.unsafe(statement.sql, statement.parameters as never[]);
+        answer = await runScript(script, async (statement) => [...(await query(statement))] as Row[]);
+      });
+      // It rejects for a statement that failed, also if its error was caught.
+      await begun.catch((error) => expect(answer ?? error).toMatch(/^(lost|refused)$/));
       await sql.end();
       return answer as never;
     },

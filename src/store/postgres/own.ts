@@ -1,13 +1,13 @@
 // Scripts that run inside a transaction of the user's, through whatever client he has: $n placeholders with casts, no arrays,
 // json as text; clients answer with texts or numbers.
+import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { JournalRow } from "../../core/journal.ts";
 import type { Script } from "../../core/script.ts";
 import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
-import { admits } from "../server/fence.ts";
+import { refusalPrefix } from "./migrations/0005-seal-own.ts";
 import { startScript } from "./starts.ts";
-import { int, text } from "./values.ts";
-import { guardOf } from "./writes.ts";
+import { text } from "./values.ts";
 
 export function ownTransactions(identity: () => string | undefined): OwnTransactions {
   return {
@@ -49,42 +49,31 @@ const maxIdleMs = 15_000;
  * A row that is there is never `done`: the effect would be committed twice. If it is mine, an earlier commit of this step
  * landed unnoticed: `lost` drops the execution, the sweep finds it, and its new owner replays the row.
  */
-const recordSql = `
-SELECT r.token, r.status, r.phase, r.cancel, r.inbox, r.wrote_count
-  FROM makegood.record_own($1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::integer, $7::integer, $8::text, $9::bytea,
-    $10::bigint, $11::integer, $12::text, $13::boolean, $14::text) r`;
+const sealSql = `
+SELECT makegood.seal_own($1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::integer, $7::integer, $8::text, $9::bytea,
+  $10::bigint, $11::integer, $12::text, $13::boolean, $14::text)`;
 
 function* recordScript(lease: Lease, direction: "forward" | "back", row: JournalRow): Script<WriteOutcome["kind"]> {
-  const write = { lease, direction };
-  const [found] = yield {
-    sql: recordSql,
-    parameters: [
-      ...[
-        lease.executionId,
-        row.step,
-        row.role,
-        row.kind,
-        row.seq,
-        row.started,
-        row.attempt,
-        row.state,
-        row.body,
-        row.at,
-      ],
-      ...[lease.token, row.actor, direction === "back", `${maxIdleMs}`],
-    ],
-  };
-  const guard = found && guardOf(found);
-  if (guard === undefined || guard.token !== lease.token || guard.status !== "running") return "lost";
-  if (!admits(write, guard)) return "refused";
-  if (int(found?.wrote_count) === 1) return "done";
-  const [there] = yield {
-    sql: `SELECT j.token FROM makegood.journal j WHERE j.execution_id = $1::uuid AND j.step = $2::text AND j.role = $3::text`,
-    parameters: [lease.executionId, row.step, row.role],
-  };
-  if (there !== undefined && int(there.token) === lease.token) return "lost";
-  throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
-    executionId: lease.executionId,
-    step: row.step,
-  });
+  const { step, role, kind, seq, started, attempt, state, body, at, actor } = row;
+  const given = [step, role, kind, seq, started, attempt, state, body, at, lease.token, actor, direction === "back"];
+  try {
+    yield { sql: sealSql, parameters: [lease.executionId, ...given, `${maxIdleMs}`], isLast: true };
+    return "done";
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    if (refusal !== "foreign") return refusal;
+    throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
+      executionId: lease.executionId,
+      step,
+    });
+  }
 }
+
+const refusals = ["lost", "refused", "foreign"] as const;
+
+/** Clients wrap the server's error, and each keeps its message somewhere within its own. */
+const refusalOf = (error: unknown): (typeof refusals)[number] | undefined =>
+  refusals.find((word) =>
+    chainOf(error).some((at) => String(propertyOf(at, "message")).includes(refusalPrefix + word)),
+  );
