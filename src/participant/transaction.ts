@@ -4,10 +4,10 @@
 // promise settled, never by the kind of error alone:
 //
 //   rejected before the body was entered          unavailable   BEGIN failed
+//   BEGIN went with the body's first statement    unavailable   where BEGIN failed (`hasBegun`)
 //   the body threw                                threw         rolled back
-//   a last one with COMMIT behind it got no answer unknown       clients that send both at once
 //   a statement of ours failed                    unavailable if repeating helps, else threw; rolled back
-//   lost while the body waited for BEGIN's answer unavailable   clients that send it with the body's first statement
+//   COMMIT went with the last, and no answer came unknown
 //   the connection was lost after the body began  threw         the body may be the reason: by idling for too long it loses
 //                                                               its connection in the same way, and would do so for ever
 //   all was done, then the adapter rejected       unknown       COMMIT was sent, unless its error says "rolled back"
@@ -16,7 +16,7 @@
 // An operation may also leave on purpose without committing: the body did its work, and the engine's record was refused.
 import { CatalogError, InvariantError } from "../core/errors.ts";
 import type { Awaitable, Began, TxAdapter } from "../core/participant.ts";
-import type { Row, Statement } from "../core/script.ts";
+import { answerOf, type Row, type Statement } from "../core/script.ts";
 import { CommitUnknownError } from "./adapters/commit-unknown.ts";
 import { isSync } from "./alone.ts";
 import type { Trouble, TroubleCodes } from "./dialect.ts";
@@ -69,8 +69,7 @@ export async function transact<Tx, T>(
     if (isSync(adapter)) {
       adapter.transaction((tx) => {
         begin(tx);
-        const query = ({ sql, parameters, isLast }: Statement): readonly Row[] =>
-          adapter.query(tx, sql, parameters, isLast);
+        const query = ({ sql, parameters }: Statement): readonly Row[] => adapter.query(tx, sql, parameters);
         leave(performSync(operation(tx), { query, enter, failed }));
       });
     } else {
@@ -78,7 +77,8 @@ export async function transact<Tx, T>(
         begin(tx);
         const query = ({ sql, parameters, isLast }: Statement): Awaitable<readonly Row[]> =>
           adapter.query(tx, sql, parameters, isLast);
-        leave(await perform(operation(tx), { query, enter, failed }));
+        const answer = (statement: Statement) => answerOf(statement, query);
+        leave(await perform(operation(tx), { query: answer, enter, failed }));
       });
     }
   } catch (error) {
@@ -144,65 +144,41 @@ interface Stage<Rows> {
 }
 
 async function perform<T>(work: Work<Ending<T>>, stage: Stage<Awaitable<readonly Row[]>>): Promise<Progress<T>> {
-  for (let turn = next(() => work.next()); ; ) {
+  for (let input: unknown; ; ) {
+    const turn = next(work, input);
     if ("at" in turn) return turn;
-    let input: unknown;
     try {
       if (turn.kind === "body") stage.enter();
       input = await (turn.kind === "body" ? turn.run() : stage.query(turn.statement));
     } catch (error) {
-      turn = afterError(work, turn, error, stage);
-      continue;
+      return stopped(stage.failed(turn, error));
     }
-    turn = next(() => work.next(input));
   }
 }
 
 function performSync<T>(work: Work<Ending<T>>, stage: Stage<readonly Row[]>): Progress<T> {
-  for (let turn = next(() => work.next()); ; ) {
+  for (let input: unknown; ; ) {
+    const turn = next(work, input);
     if ("at" in turn) return turn;
-    let input: unknown;
     try {
       if (turn.kind === "body") stage.enter();
       input = turn.kind === "body" ? settled(turn.run()) : stage.query(turn.statement);
     } catch (error) {
-      turn = afterError(work, turn, error, stage);
-      continue;
+      return stopped(stage.failed(turn, error));
     }
-    turn = next(() => work.next(input));
   }
 }
 
 /** The next move, or where the operation ended. What its own code throws, such as the codec refusing a result, is the body's failure. */
-function next<T>(
-  resume: () => IteratorResult<Move, Ending<T>>,
-  failed: (error: unknown) => Failure | InvariantError = ofOperation,
-): Move | Progress<T> {
+function next<T>(work: Work<Ending<T>>, input: unknown): Move | Progress<T> {
   try {
-    const turn = resume();
+    const turn = work.next(input);
     if (!turn.done) return turn.value;
     const { commit, value } = turn.value;
     return commit ? { at: "committing", answer: value } : { at: "leaving", answer: value };
   } catch (error) {
-    return stopped(failed(error));
+    return stopped(error instanceof InvariantError ? error : { kind: "threw", error });
   }
-}
-
-const ofOperation = (error: unknown): Failure | InvariantError =>
-  error instanceof InvariantError ? error : { kind: "threw", error };
-
-/** The operation hears first of a statement that failed, since it may be how a statement says something. */
-function afterError<T>(
-  work: Work<Ending<T>>,
-  move: Move,
-  error: unknown,
-  { failed }: Stage<unknown>,
-): Move | Progress<T> {
-  if (move.kind === "body") return stopped(failed(move, error));
-  return next(
-    () => work.throw(error),
-    (thrown) => (thrown === error ? failed(move, error) : ofOperation(thrown)),
-  );
 }
 
 function stopped<T>(failure: Failure | InvariantError): Progress<T> {

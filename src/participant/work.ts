@@ -22,13 +22,7 @@ export const rollback = <T>(value: T): Ending<T> => ({ commit: false, value });
 export function* ask<T>(script: Script<T>): Work<T> {
   for (let turn = script.next(); ; ) {
     if (turn.done) return turn.value;
-    let rows: unknown;
-    try {
-      rows = yield { kind: "statement", statement: turn.value };
-    } catch (error) {
-      turn = script.throw(error);
-      continue;
-    }
+    const rows = yield { kind: "statement", statement: turn.value };
     turn = script.next(rows as readonly Row[]);
   }
 }

@@ -1,31 +1,12 @@
 // Executors that a center addresses, and their runs. Leases and ages are judged by the database's clock alone.
 import { InvariantError } from "../../core/errors.ts";
-import type {
-  ExecutorRow,
-  ExecutorStore,
-  LogLines,
-  NewRun,
-  ProtocolGeneration,
-  RoutingKey,
-  RunRow,
-  RunState,
-} from "../../core/executors.ts";
+import type { ExecutorStore, LogLines, NewRun, RoutingKey, RunRow } from "../../core/executors.ts";
 import { emptyMemory, type RoutingMemory } from "../../core/routing/route.ts";
-import type { Row, Script, Statement } from "../../core/script.ts";
+import type { Script, Statement } from "../../core/script.ts";
 import { nowSql } from "./clock.ts";
 import type { Connections } from "./connection.ts";
-import {
-  bytesOf,
-  bytesOfNullable,
-  idBytes,
-  idOf,
-  int,
-  intOrNull,
-  list,
-  listTable,
-  text,
-  textOrNull,
-} from "./values.ts";
+import { readers } from "./rows.ts";
+import { bytesOf, bytesOfNullable, idBytes, int, list, listTable, text } from "./values.ts";
 
 // Primary key. A person's entry stays a person's. An UPDATE assigns from left to right, so source comes last.
 const registerSql = `
@@ -101,7 +82,7 @@ const keyOf = ({ namespace, group, handler }: RoutingKey) => [bytesOf(namespace)
 
 export function executorStore(connections: Connections): ExecutorStore {
   const runs = async (statement: Statement): Promise<readonly RunRow[]> =>
-    (await connections.read(statement)).map(readRun);
+    (await connections.read(statement)).map(readers.run);
   return {
     async register({ namespace, group, address, source, generation, leaseMs }) {
       const names = [bytesOf(namespace), bytesOf(group), bytesOf(address)];
@@ -113,7 +94,7 @@ export function executorStore(connections: Connections): ExecutorStore {
     },
     async list({ namespace, group = null }) {
       const parameters = [bytesOf(namespace), bytesOfNullable(group)];
-      return (await connections.read({ sql: listSql, parameters })).map(readExecutor);
+      return (await connections.read({ sql: listSql, parameters })).map(readers.executor);
     },
     async memory(of) {
       const [row] = await connections.read({ sql: memorySql, parameters: keyOf(of) });
@@ -159,7 +140,7 @@ function* open(run: NewRun): Script<RunRow> {
   yield { sql: openSql, parameters: [bytesOf(namespace), id, attempt, shardIndex, shardTotal, ...names] };
   const [row] = yield { sql: findOpenedSql, parameters: [id, attempt, shardIndex] };
   if (row === undefined) throw new InvariantError("Expected the run that was opened, found none", { executionId });
-  return readRun(row);
+  return readers.run(row);
 }
 
 type Ending = Parameters<ExecutorStore["end"]>[0];
@@ -177,7 +158,7 @@ type Taking = Parameters<ExecutorStore["takeOpen"]>[0];
 function* takeOpen({ namespace, olderThanMs, limit }: Taking): Script<readonly RunRow[]> {
   const rows = yield { sql: lockOpenSql, parameters: [bytesOf(namespace), olderThanMs, limit] };
   if (rows.length > 0) yield { sql: checkSql, parameters: [list(rows.map((row) => [int(row.log_id)]))] };
-  return rows.map(readRun);
+  return rows.map(readers.run);
 }
 
 function* appendLog({ logId, fromLine, lines }: LogLines): Script<number> {
@@ -202,38 +183,4 @@ function* prune({ namespace, olderThanMs, limit }: Pruning): Script<number> {
   }
   yield { sql: deleteGoneSql, parameters: [space, olderThanMs] };
   return rows.length;
-}
-
-function readExecutor(row: Row): ExecutorRow {
-  return {
-    group: text(row.group),
-    address: text(row.address),
-    source: text<ExecutorRow["source"]>(row.source),
-    generation: intOrNull(row.generation) as ProtocolGeneration | null,
-    seenAt: int(row.seen_at),
-    isLive: int(row.is_live) === 1,
-  };
-}
-
-function readRun(row: Row): RunRow {
-  return {
-    logId: int(row.log_id),
-    namespace: text(row.namespace),
-    executionId: idOf(row.execution_id),
-    attempt: int(row.attempt),
-    shardIndex: int(row.shard_index),
-    shardTotal: int(row.shard_total),
-    group: text(row.group),
-    handler: text(row.handler),
-    jobId: int(row.job_id),
-    address: text(row.address),
-    state: text<RunState>(row.state),
-    openedAt: int(row.opened_at),
-    acceptedAt: intOrNull(row.accepted_at),
-    endedAt: intOrNull(row.ended_at),
-    checkedAt: int(row.checked_at),
-    code: intOrNull(row.code),
-    message: textOrNull(row.message),
-    logLines: int(row.log_lines),
-  };
 }

@@ -6,9 +6,9 @@ import type { Script } from "../../core/script.ts";
 import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
 import { admits } from "../server/fence.ts";
 import { findTableSql, identitySql } from "./migrate.ts";
+import { readers } from "./rows.ts";
 import { startScript } from "./starts.ts";
 import { bytesOf, bytesOfNullable, idBytes, intOrNull, text } from "./values.ts";
-import { guardOf } from "./writes.ts";
 
 export function ownTransactions(identity: () => string | undefined): OwnTransactions {
   return {
@@ -59,7 +59,7 @@ function* recordScript(lease: Lease, direction: "forward" | "back", row: Journal
   const id = idBytes(lease.executionId);
   const step = bytesOf(row.step);
   const [found] = yield { sql: guardSql, parameters: [step, row.role, id] };
-  const guard = found && guardOf(found);
+  const guard = found && readers.guard(found);
   if (guard === undefined || guard.token !== lease.token || guard.status !== "running") return "lost";
   if (!admits({ lease, direction }, guard)) return "refused";
   const writtenBy = intOrNull(found?.written_by);

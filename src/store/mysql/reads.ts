@@ -1,24 +1,13 @@
 // Plain reads, for callers and people. Never a base for a write.
-import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
+import { type Status, statuses } from "../../core/execution.ts";
 import { isUuid } from "../../core/ids.ts";
-import { type Actor, actorOf } from "../../core/ports.ts";
-import type { Row, Statement } from "../../core/script.ts";
-import type { AuditRow, ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
+import { actorOf } from "../../core/ports.ts";
+import type { Statement } from "../../core/script.ts";
+import type { ReadStore } from "../../core/store.ts";
 import type { Connections } from "./connection.ts";
 import { loadExecutions } from "./load.ts";
-import {
-  bytesOf,
-  bytesOrNull,
-  idBytes,
-  idList,
-  idOf,
-  idOrNull,
-  idTable,
-  int,
-  intOrNull,
-  text,
-  textOrNull,
-} from "./values.ts";
+import { readers } from "./rows.ts";
+import { bytesOf, bytesOrNull, idBytes, idList, idOf, idTable, int, text, textOrNull } from "./values.ts";
 
 const executionSql = `
 SELECT e.id, e.namespace, e.job, e.version, e.\`key\`, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker,
@@ -82,7 +71,7 @@ export function readStore(connections: Connections): ReadStore {
     async find(id) {
       if (!isUuid(id)) return null;
       const [row] = await read(`${executionSql} WHERE e.id = ?`, idBytes(id));
-      return row === undefined ? null : executionOf(row);
+      return row === undefined ? null : readers.execution(row);
     },
 
     async findByKey({ namespace, job, key }) {
@@ -104,7 +93,7 @@ export function readStore(connections: Connections): ReadStore {
     async outcomes(ids) {
       const asked = ids.filter(isUuid);
       const rows = asked.length === 0 ? [] : await read(outcomesSql, idList(asked));
-      return new Map(rows.map((row) => [idOf(row.id), outcomeOf(row)]));
+      return new Map(rows.map((row) => [idOf(row.id), readers.outcome(row)]));
     },
 
     async input(id) {
@@ -131,12 +120,18 @@ export function readStore(connections: Connections): ReadStore {
         read(`${incidentSql} WHERE i.execution_id = ? ORDER BY i.opened_at, i.id`, idBytes(id)),
       ]);
       const { journal = [], attempts = [], signals = [] } = loaded.get(id) ?? {};
-      return { journal, attempts, signals, audit: audit.map(auditOf), incidents: incidents.map(incidentOf) };
+      return {
+        journal,
+        attempts,
+        signals,
+        audit: audit.map(readers.audit),
+        incidents: incidents.map(readers.incident),
+      };
     },
 
     async list(request) {
       if ([request.parent, request.schedule, request.after].some((id) => id !== undefined && !isUuid(id))) return [];
-      return (await connections.read(listStatement(request))).map(executionOf);
+      return (await connections.read(listStatement(request))).map(readers.execution);
     },
 
     async openIncidents({ namespace, limit }) {
@@ -146,7 +141,7 @@ export function readStore(connections: Connections): ReadStore {
         bytesOf(namespace),
         limit,
       );
-      return rows.map(incidentOf);
+      return rows.map(readers.incident);
     },
 
     async countByStatus(namespace) {
@@ -159,66 +154,3 @@ export function readStore(connections: Connections): ReadStore {
     },
   };
 }
-
-const executionOf = (row: Row): ExecutionRow => ({
-  id: idOf(row.id),
-  namespace: text(row.namespace),
-  job: text(row.job),
-  version: int(row.version),
-  key: textOrNull(row.key),
-  round: int(row.round),
-  status: text<Status>(row.status),
-  phase: text<Phase>(row.phase),
-  reason: textOrNull<Reason>(row.reason),
-  cancel: textOrNull<Reason>(row.cancel),
-  token: int(row.token),
-  worker: idOrNull(row.worker),
-  priority: int(row.priority),
-  group: textOrNull(row.group),
-  concurrencyKey: textOrNull(row.concurrency_key),
-  wakeAt: intOrNull(row.wake_at),
-  createdAt: int(row.created_at),
-  endedAt: intOrNull(row.ended_at),
-  deadlineAt: intOrNull(row.deadline_at),
-  parent: idOrNull(row.parent),
-  root: idOf(row.root),
-  traceContext: textOrNull(row.trace_context),
-  schedule: idOrNull(row.schedule),
-  scheduledAt: intOrNull(row.scheduled_at),
-  undoneCount: int(row.undone_count),
-  progress:
-    row.fraction === null
-      ? null
-      : {
-          fraction: Number(row.fraction instanceof Uint8Array ? text(row.fraction) : row.fraction),
-          note: textOrNull(row.note),
-        },
-});
-
-const outcomeOf = (row: Row) => ({
-  status: text<Status>(row.status),
-  phase: text<Phase>(row.phase),
-  reason: textOrNull<Reason>(row.reason),
-  undoneCount: int(row.undone_count),
-  result: bytesOrNull(row.result),
-  error: bytesOrNull(row.error),
-  incidentId: idOrNull(row.incident_id),
-});
-
-export const auditOf = (row: Row): AuditRow => ({
-  executionId: idOf(row.execution_id),
-  verb: text(row.verb),
-  actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },
-  note: textOrNull(row.note),
-  at: int(row.at),
-});
-
-const incidentOf = (row: Row): IncidentRow => ({
-  id: idOf(row.id),
-  executionId: idOf(row.execution_id),
-  code: text(row.code),
-  step: textOrNull(row.step),
-  error: bytesOrNull(row.error),
-  openedAt: int(row.opened_at),
-  closedAt: intOrNull(row.closed_at),
-});

@@ -6,7 +6,7 @@ import type { Script, Statement } from "../../core/script.ts";
 import { newRowId, nowSql } from "./clock.ts";
 import type { Connections } from "./connection.ts";
 import { dueSchedules, endedSchedules, fire } from "./fire.ts";
-import { auditOf } from "./reads.ts";
+import { readers } from "./rows.ts";
 import { scheduleColumns, scheduleOf } from "./schedule-rows.ts";
 import { bytesOf, bytesOfNullable, idBytes, idBytesOrNull, idOf, int, intOrNull, text } from "./values.ts";
 
@@ -63,7 +63,7 @@ export function scheduleStore(connections: Connections): ScheduleStore {
            FROM makegood_audit a WHERE a.execution_id = ? ORDER BY a.at, a.id`,
         idBytes(id),
       );
-      return rows.map(auditOf);
+      return rows.map(readers.audit);
     },
 
     async unserved(namespace) {

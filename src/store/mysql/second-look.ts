@@ -6,9 +6,9 @@ import type { Guard } from "../server/fence.ts";
 import type { SecondLook } from "../server/second-look.ts";
 import type { Connections } from "./connection.ts";
 import { tables } from "./lists.ts";
+import { readers } from "./rows.ts";
 import { hexOf, hexOfText, idList, idOf, idTable, int, list, listTable, text, textOrNull } from "./values.ts";
 import { attemptKey, attemptsOf, recordKey, recordsOf } from "./write-rows.ts";
-import { guardOf } from "./writes.ts";
 
 export const secondLook = (connections: Connections): SecondLook => ({
   readGuards: (writes) => readGuards(connections, writes),
@@ -24,7 +24,7 @@ async function readGuards(connections: Connections, writes: readonly Write[]): P
        STRAIGHT_JOIN makegood_execution e FORCE INDEX (PRIMARY) ON e.id = UNHEX(j.id)`,
     parameters: [idList(writes.map((write) => write.lease.executionId))],
   });
-  return new Map(rows.map((row) => [idOf(row.id), guardOf(row)]));
+  return new Map(rows.map((row) => [idOf(row.id), readers.guard(row)]));
 }
 
 /** Executions of which some row of the write is not there under its token. Primary keys of journal and attempt. */

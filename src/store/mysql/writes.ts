@@ -1,13 +1,14 @@
 // What ../server/land-writes.ts says in SQL: locking guard rows, and leaving what writes bring.
+
 import { InvariantError } from "../../core/errors.ts";
-import type { Phase, Reason, Status } from "../../core/execution.ts";
 import type { Script } from "../../core/script.ts";
 import type { Write } from "../../core/store.ts";
 import type { Guard } from "../server/fence.ts";
 import type { Landing } from "../server/land-writes.ts";
+import { readers } from "./rows.ts";
 import { findHolders, handOver, lockNext, lockSlotsOf } from "./slots.ts";
 import { startScript } from "./starts.ts";
-import { idList, idOf, idTable, int, text, textOrNull } from "./values.ts";
+import { idList, idOf, idTable, int, text } from "./values.ts";
 import { wakeParents } from "./wake.ts";
 import * as rows from "./write-rows.ts";
 
@@ -28,19 +29,7 @@ export const lockGuardsSql = `
 export function* lockGuards(ids: readonly string[]): Script<ReadonlyMap<string, Guard>> {
   const sorted = [...new Set(ids)].sort();
   const found = yield { sql: lockGuardsSql, parameters: [idList(sorted)] };
-  return new Map(found.map((row) => [sorted[int(row.n) - 1] as string, guardOf(row)]));
-}
-
-export function guardOf(row: Readonly<Record<string, unknown>>): Guard {
-  const cancel = textOrNull<Reason>(row.cancel);
-  return {
-    token: int(row.token),
-    status: text<Status>(row.status),
-    phase: text<Phase>(row.phase),
-    cancel,
-    isCanceled: cancel !== null,
-    inbox: int(row.inbox),
-  };
+  return new Map(found.map((row) => [sorted[int(row.n) - 1] as string, readers.guard(row)]));
 }
 
 function* findThere(ids: readonly string[]): Script<ReadonlySet<string>> {

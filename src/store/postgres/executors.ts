@@ -1,19 +1,12 @@
 // Executors that a center addresses, and their runs. Leases and ages are judged by the database's clock alone.
 
 import { InvariantError } from "../../core/errors.ts";
-import type {
-  ExecutorRow,
-  ExecutorStore,
-  LogLines,
-  ProtocolGeneration,
-  RoutingKey,
-  RunRow,
-  RunState,
-} from "../../core/executors.ts";
+import type { ExecutorStore, LogLines, RoutingKey, RunRow } from "../../core/executors.ts";
 import { emptyMemory, type RoutingMemory } from "../../core/routing/route.ts";
-import type { Row, Script } from "../../core/script.ts";
+import type { Script } from "../../core/script.ts";
 import type { Connections } from "./connection.ts";
-import { int, intOrNull, text, textOrNull } from "./values.ts";
+import { readers } from "./rows.ts";
+import { int, text } from "./values.ts";
 
 // Primary key. A person's entry stays a person's.
 const registerSql = `
@@ -122,7 +115,7 @@ const keyOf = ({ namespace, group, handler }: RoutingKey): readonly string[] => 
 
 export function executorStore(connections: Connections): ExecutorStore {
   const runs = async (sql: string, parameters: readonly unknown[]): Promise<readonly RunRow[]> =>
-    (await connections.read({ sql, parameters })).map(readRun);
+    (await connections.read({ sql, parameters })).map(readers.run);
   return {
     async register({ namespace, group, address, source, generation, leaseMs }) {
       await connections.write({
@@ -134,7 +127,7 @@ export function executorStore(connections: Connections): ExecutorStore {
       await connections.write({ sql: unregisterSql, parameters: [namespace, group, address] });
     },
     async list({ namespace, group = null }) {
-      return (await connections.read({ sql: listSql, parameters: [namespace, group] })).map(readExecutor);
+      return (await connections.read({ sql: listSql, parameters: [namespace, group] })).map(readers.executor);
     },
     async memory(of) {
       const [row] = await connections.read({ sql: memorySql, parameters: keyOf(of) });
@@ -158,7 +151,7 @@ export function executorStore(connections: Connections): ExecutorStore {
       const { namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address } = run;
       const parameters = [namespace, executionId, attempt, shardIndex, shardTotal, group, handler, jobId, address];
       const [opened] = await connections.write({ sql: openSql, parameters });
-      if (opened !== undefined) return readRun(opened);
+      if (opened !== undefined) return readers.run(opened);
       const [found] = await runs(findOpenedSql, [executionId, attempt, shardIndex]);
       if (found !== undefined) return found;
       throw new InvariantError("Expected the run that stood in the way to be readable, found none", { executionId });
@@ -174,7 +167,9 @@ export function executorStore(connections: Connections): ExecutorStore {
     find: async (logId) => (await runs(findSql, [logId]))[0] ?? null,
     runsOf: (id) => runs(runsOfSql, [id]),
     async takeOpen({ namespace, olderThanMs, limit }) {
-      return (await connections.write({ sql: takeOpenSql, parameters: [namespace, olderThanMs, limit] })).map(readRun);
+      return (await connections.write({ sql: takeOpenSql, parameters: [namespace, olderThanMs, limit] })).map(
+        readers.run,
+      );
     },
     appendLog: (log) => connections.transaction(() => appendLog(log)),
     async readLog({ logId, fromLine, limit }) {
@@ -200,38 +195,4 @@ function* appendLog({ logId, fromLine, lines }: LogLines): Script<number> {
   }
   const [row] = yield { sql: countLinesSql, parameters: [logId] };
   return row === undefined ? 0 : int(row.log_lines);
-}
-
-function readExecutor(row: Row): ExecutorRow {
-  return {
-    group: text(row.group),
-    address: text(row.address),
-    source: text<ExecutorRow["source"]>(row.source),
-    generation: intOrNull(row.generation) as ProtocolGeneration | null,
-    seenAt: int(row.seen_at),
-    isLive: int(row.is_live) === 1,
-  };
-}
-
-function readRun(row: Row): RunRow {
-  return {
-    logId: int(row.log_id),
-    namespace: text(row.namespace),
-    executionId: text(row.execution_id),
-    attempt: int(row.attempt),
-    shardIndex: int(row.shard_index),
-    shardTotal: int(row.shard_total),
-    group: text(row.group),
-    handler: text(row.handler),
-    jobId: int(row.job_id),
-    address: text(row.address),
-    state: text<RunState>(row.state),
-    openedAt: int(row.opened_at),
-    acceptedAt: intOrNull(row.accepted_at),
-    endedAt: intOrNull(row.ended_at),
-    checkedAt: int(row.checked_at),
-    code: intOrNull(row.code),
-    message: textOrNull(row.message),
-    logLines: int(row.log_lines),
-  };
 }

@@ -3,11 +3,11 @@
 import { chainOf, propertyOf } from "../../core/error-chain.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { JournalRow } from "../../core/journal.ts";
-import type { Script } from "../../core/script.ts";
+import type { Row, Script } from "../../core/script.ts";
 import type { Lease, OwnTransactions, WriteOutcome } from "../../core/store.ts";
 import { refusalPrefix } from "./migrations/0005-seal-own.ts";
 import { startScript } from "./starts.ts";
-import { text } from "./values.ts";
+import { text, textOrNull } from "./values.ts";
 
 export function ownTransactions(identity: () => string | undefined): OwnTransactions {
   return {
@@ -56,24 +56,22 @@ SELECT makegood.seal_own($1::uuid, $2::text, $3::text, $4::text, $5::integer, $6
 function* recordScript(lease: Lease, direction: "forward" | "back", row: JournalRow): Script<WriteOutcome["kind"]> {
   const { step, role, kind, seq, started, attempt, state, body, at, actor } = row;
   const given = [step, role, kind, seq, started, attempt, state, body, at, lease.token, actor, direction === "back"];
-  try {
-    yield { sql: sealSql, parameters: [lease.executionId, ...given, `${maxIdleMs}`], isLast: true };
-    return "done";
-  } catch (error) {
-    const refusal = refusalOf(error);
-    if (refusal === undefined) throw error;
-    if (refusal !== "foreign") return refusal;
-    throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
-      executionId: lease.executionId,
-      step,
-    });
-  }
+  const parameters = [lease.executionId, ...given, `${maxIdleMs}`];
+  const [found] = yield { sql: sealSql, parameters, isLast: true, rowsOf: refusalOf };
+  const refusal = textOrNull<Refusal>(found?.refusal);
+  if (refusal !== "foreign") return refusal ?? "done";
+  throw new InvariantError("Expected no journal row of another owner for a step of mine, found one", {
+    executionId: lease.executionId,
+    step,
+  });
 }
 
 const refusals = ["lost", "refused", "foreign"] as const;
+type Refusal = (typeof refusals)[number];
 
 /** Clients wrap the server's error, and each keeps its message somewhere within its own. */
-const refusalOf = (error: unknown): (typeof refusals)[number] | undefined =>
-  refusals.find((word) =>
-    chainOf(error).some((at) => String(propertyOf(at, "message")).includes(refusalPrefix + word)),
-  );
+function refusalOf(error: unknown): readonly Row[] | undefined {
+  const messages = chainOf(error).map((at) => String(propertyOf(at, "message")));
+  const refusal = refusals.find((word) => messages.some((message) => message.includes(refusalPrefix + word)));
+  return refusal && [{ refusal }];
+}

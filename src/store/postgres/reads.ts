@@ -1,12 +1,12 @@
 // Plain reads, for callers and people. Never a base for a write.
-import { type Phase, type Reason, type Status, statuses } from "../../core/execution.ts";
+import { type Status, statuses } from "../../core/execution.ts";
 import { isUuid } from "../../core/ids.ts";
-import { type Actor, actorOf } from "../../core/ports.ts";
-import type { Row } from "../../core/script.ts";
-import type { AuditRow, ExecutionRow, IncidentRow, ReadStore } from "../../core/store.ts";
+import { actorOf } from "../../core/ports.ts";
+import type { ReadStore } from "../../core/store.ts";
 import type { Connections } from "./connection.ts";
 import { loadExecutions } from "./load.ts";
-import { bytesOrNull, int, intOrNull, text, textArray, textOrNull } from "./values.ts";
+import { readers } from "./rows.ts";
+import { bytesOrNull, int, text, textArray, textOrNull } from "./values.ts";
 
 const executionSql = `
 SELECT e.id::text AS id, e.namespace, e.job, e.version, e.key, e.round, e.status, e.phase, e.reason, e.cancel, e.token, e.worker::text AS worker,
@@ -48,7 +48,7 @@ export function readStore(connections: Connections): ReadStore {
     async find(id) {
       if (!isUuid(id)) return null;
       const [row] = await read(`${executionSql} WHERE e.id = $1::uuid`, id);
-      return row === undefined ? null : executionOf(row);
+      return row === undefined ? null : readers.execution(row);
     },
 
     async findByKey({ namespace, job, key }) {
@@ -72,7 +72,7 @@ export function readStore(connections: Connections): ReadStore {
     async outcomes(ids) {
       const asked = ids.filter(isUuid);
       const rows = asked.length === 0 ? [] : await read(outcomesSql, textArray(asked));
-      return new Map(rows.map((row) => [text(row.id), outcomeOf(row)]));
+      return new Map(rows.map((row) => [text(row.id), readers.outcome(row)]));
     },
 
     async input(id) {
@@ -99,7 +99,13 @@ export function readStore(connections: Connections): ReadStore {
         read(`${incidentSql} WHERE i.execution_id = $1::uuid ORDER BY i.opened_at, i.id`, id),
       ]);
       const { journal = [], attempts = [], signals = [] } = loaded.get(id) ?? {};
-      return { journal, attempts, signals, audit: audit.map(auditOf), incidents: incidents.map(incidentOf) };
+      return {
+        journal,
+        attempts,
+        signals,
+        audit: audit.map(readers.audit),
+        incidents: incidents.map(readers.incident),
+      };
     },
 
     async list({ namespace, job, key, statuses: wanted, parent, schedule, attribute, after, limit }) {
@@ -119,7 +125,7 @@ export function readStore(connections: Connections): ReadStore {
         limit,
         schedule ?? null,
       );
-      return rows.map(executionOf);
+      return rows.map(readers.execution);
     },
 
     async openIncidents({ namespace, limit }) {
@@ -129,7 +135,7 @@ export function readStore(connections: Connections): ReadStore {
         namespace,
         limit,
       );
-      return rows.map(incidentOf);
+      return rows.map(readers.incident);
     },
 
     async countByStatus(namespace) {
@@ -142,60 +148,3 @@ export function readStore(connections: Connections): ReadStore {
     },
   };
 }
-
-const executionOf = (row: Row): ExecutionRow => ({
-  id: text(row.id),
-  namespace: text(row.namespace),
-  job: text(row.job),
-  version: int(row.version),
-  key: textOrNull(row.key),
-  round: int(row.round),
-  status: text<Status>(row.status),
-  phase: text<Phase>(row.phase),
-  reason: textOrNull<Reason>(row.reason),
-  cancel: textOrNull<Reason>(row.cancel),
-  token: int(row.token),
-  worker: textOrNull(row.worker),
-  priority: int(row.priority),
-  group: textOrNull(row.group),
-  concurrencyKey: textOrNull(row.concurrency_key),
-  wakeAt: intOrNull(row.wake_at),
-  createdAt: int(row.created_at),
-  endedAt: intOrNull(row.ended_at),
-  deadlineAt: intOrNull(row.deadline_at),
-  parent: textOrNull(row.parent),
-  root: text(row.root),
-  traceContext: textOrNull(row.trace_context),
-  schedule: textOrNull(row.schedule),
-  scheduledAt: intOrNull(row.scheduled_at),
-  undoneCount: int(row.undone_count),
-  progress: row.fraction === null ? null : { fraction: Number(row.fraction), note: textOrNull(row.note) },
-});
-
-const outcomeOf = (row: Row) => ({
-  status: text<Status>(row.status),
-  phase: text<Phase>(row.phase),
-  reason: textOrNull<Reason>(row.reason),
-  undoneCount: int(row.undone_count),
-  result: bytesOrNull(row.result),
-  error: bytesOrNull(row.error),
-  incidentId: textOrNull(row.incident_id),
-});
-
-export const auditOf = (row: Row): AuditRow => ({
-  executionId: text(row.execution_id),
-  verb: text(row.verb),
-  actor: { kind: text<Actor["kind"]>(row.actor_kind), id: text(row.actor_id) },
-  note: textOrNull(row.note),
-  at: int(row.at),
-});
-
-const incidentOf = (row: Row): IncidentRow => ({
-  id: text(row.id),
-  executionId: text(row.execution_id),
-  code: text(row.code),
-  step: textOrNull(row.step),
-  error: bytesOrNull(row.error),
-  openedAt: int(row.opened_at),
-  closedAt: intOrNull(row.closed_at),
-});

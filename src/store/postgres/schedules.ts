@@ -5,7 +5,7 @@ import type { NewSchedule, ScheduleContent, ScheduleOutcome, ScheduleStore } fro
 import type { Script } from "../../core/script.ts";
 import type { Connections } from "./connection.ts";
 import { dueSchedules, endedSchedules, fire } from "./fire.ts";
-import { auditOf } from "./reads.ts";
+import { readers } from "./rows.ts";
 import { scheduleColumns, scheduleOf } from "./schedule-rows.ts";
 import { int, text } from "./values.ts";
 
@@ -81,7 +81,7 @@ export function scheduleStore(connections: Connections): ScheduleStore {
            FROM makegood.audit a WHERE a.execution_id = $1::uuid ORDER BY a.at, a.id`,
         id,
       );
-      return rows.map(auditOf);
+      return rows.map(readers.audit);
     },
 
     async unserved(namespace) {

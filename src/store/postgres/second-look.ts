@@ -6,9 +6,9 @@ import type { Guard } from "../server/fence.ts";
 import type { SecondLook } from "../server/second-look.ts";
 import { arraysOf, unnested } from "./columns.ts";
 import type { Connections } from "./connection.ts";
+import { readers } from "./rows.ts";
 import { int, text, textArray, textOrNull } from "./values.ts";
 import { attemptColumns, attemptsOf, recordColumns, recordsOf } from "./write-rows.ts";
-import { guardOf } from "./writes.ts";
 
 export const secondLook = (connections: Connections): SecondLook => ({
   readGuards: (writes) => readGuards(connections, writes),
@@ -23,7 +23,7 @@ async function readGuards(connections: Connections, writes: readonly Write[]): P
         FROM makegood.execution e WHERE e.id = ANY($1::uuid[])`,
     parameters: [textArray(writes.map((write) => write.lease.executionId))],
   });
-  return new Map(rows.map((row) => [text(row.id), guardOf(row)]));
+  return new Map(rows.map((row) => [text(row.id), readers.guard(row)]));
 }
 
 /** Executions of which some row of the write is not there under its token. Primary keys of journal and attempt. */

@@ -1,14 +1,15 @@
 // What ../server/land-writes.ts says in SQL: locking guard rows, and leaving what writes bring.
+
 import { InvariantError } from "../../core/errors.ts";
-import type { Phase, Reason, Status } from "../../core/execution.ts";
 import type { Script } from "../../core/script.ts";
 import type { Write } from "../../core/store.ts";
 import type { Guard } from "../server/fence.ts";
 import type { Landing } from "../server/land-writes.ts";
 import { arraysOf, type Column } from "./columns.ts";
+import { readers } from "./rows.ts";
 import { findHolders, handOver, lockNext, lockSlotsOf } from "./slots.ts";
 import { startScript } from "./starts.ts";
-import { int, text, textArray, textOrNull } from "./values.ts";
+import { int, text, textArray } from "./values.ts";
 import { wakeParents } from "./wake.ts";
 import * as rows from "./write-rows.ts";
 
@@ -28,19 +29,7 @@ function* lockGuards(ids: readonly string[]): Script<ReadonlyMap<string, Guard>>
          FOR NO KEY UPDATE SKIP LOCKED`,
     parameters: [textArray(ids)],
   };
-  return new Map(found.map((row) => [text(row.id), guardOf(row)]));
-}
-
-export function guardOf(row: Readonly<Record<string, unknown>>): Guard {
-  const cancel = textOrNull<Reason>(row.cancel);
-  return {
-    token: int(row.token),
-    status: text<Status>(row.status),
-    phase: text<Phase>(row.phase),
-    cancel,
-    isCanceled: cancel !== null,
-    inbox: int(row.inbox),
-  };
+  return new Map(found.map((row) => [text(row.id), readers.guard(row)]));
 }
 
 function* findThere(ids: readonly string[]): Script<ReadonlySet<string>> {
