@@ -225,4 +225,30 @@ describeWithMariadb("a machine on MariaDB", (database) => {
     tx.release();
     await pool.end();
   });
+
+  it.each([
+    { column: "VARCHAR(20) COLLATE utf8mb4_general_ci", written: "A1", given: "a1" },
+    { column: "INT(5) ZEROFILL", written: "00007", given: 7 },
+    { column: "UUID", written: "0195f2a0-0000-7000-8000-00000000abcd", given: "0195F2A0-0000-7000-8000-00000000ABCD" },
+    { column: "VARCHAR(20)", written: "é 1", given: "é 1" },
+    { column: "INT", written: "7", given: 7 },
+  ])("keeps the history of an id $given under $written, as the database writes its $column", async (id) => {
+    const pool = mysql.createPool(database.url);
+    const adapter = mysql2(pool);
+    const house = participant("house", adapter);
+    await house.migrate();
+    await pool.query("DELETE FROM makegood_machine_history");
+    await pool.query("DROP TABLE IF EXISTS door");
+    await pool.query(`CREATE TABLE door (id ${id.column} PRIMARY KEY, state VARCHAR(20) NOT NULL)`);
+    await pool.query("INSERT INTO door VALUES (?, 'open')", [id.given]);
+    await pool.query("UPDATE door SET id = ?", [id.written]);
+    const machine = stateMachine(house, "door", { table: "door", initial: "open", states });
+    const row = { id: id.given, state: "open" } as const;
+    expect(await adapter.transaction((tx) => machine.tryMove(tx, row, "shut"))).toMatchObject({ kind: "moved" });
+    expect(await adapter.transaction((tx) => machine.tryMove(tx, row, "shut"))).toMatchObject({ kind: "stale" });
+    const [lines] = await pool.query("SELECT CONVERT(entity USING utf8mb4) AS entity FROM makegood_machine_history");
+    expect(lines).toEqual([{ entity: id.written }]);
+    expect(await adapter.transaction((tx) => machine.history(tx, id.given))).toHaveLength(1);
+    await pool.end();
+  });
 });

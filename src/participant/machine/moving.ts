@@ -60,12 +60,10 @@ function edgeAtOnce({ graph }: Moving, { state, event, eventId, since }: Request
 }
 
 function* moveAtOnce(moving: Moving, request: Request, edge: Edge): Work<Result> {
-  const seq = yield* ask(
-    moving.sql.move(changeAlong(moving, request, edge), noteOf(request, "moved", edge.from, edge.to)),
-  );
-  if (seq !== null) return yield* moved(moving, request, edge, seq);
-  const found = yield* ask(moving.sql.read(request.id));
-  return found === null ? { kind: "missing" } : staleAt(moving, found);
+  const note = noteOf(request, "moved", edge.from, edge.to);
+  const made = yield* ask(moving.sql.move(changeAlong(moving, request, edge), note));
+  if (typeof made === "number") return yield* moved(moving, request, edge, made);
+  return made === null ? { kind: "missing" } : staleAt(moving, made);
 }
 
 // ── Locked ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import {
   type MachineSql,
   type MachineTable,
   moves,
+  type Note,
   noteColumns,
   noteValues,
   parseFound,
@@ -33,12 +34,14 @@ export function machineMysql({ machine, table, id, state, version }: MachineTabl
     const matches = version === null ? "? IS NULL" : `(? IS NULL OR ${version} = ?)`;
     return `UPDATE ${table} SET ${state} = ?${bump}${sets} WHERE ${id} = ? AND ${state} = ? AND ${matches}`;
   });
+  // The history bears the id as the database writes it, which is mostly as the caller does. To demand that is cheaper than to
+  // read it back: INSERT … SELECT costs the server twice an INSERT … VALUES, and holds the counter of the table until its end.
+  const isWritten = `CAST(${id} AS CHAR) = CAST(? AS BINARY)`;
+  const updateWritten = remembered((columns) => `${update(columns)} AND ${isWritten}`);
   // IGNORE makes the event id that is there no error, so the transaction goes on; lengths were checked before, since it
   // would also cut them silently.
   const note = `INSERT IGNORE INTO ${history} (machine, entity, ${noteColumns}) VALUES (?, ?, ${seven})`;
-  const noteMoved = `
-INSERT INTO ${history} (machine, entity, ${noteColumns})
-SELECT ?, CAST(${id} AS CHAR), ${seven} FROM ${table} WHERE ${id} = ?`;
+  const noteMoved = `INSERT INTO ${history} (machine, entity, ${noteColumns}) VALUES (?, ?, ${seven})`;
   const earlier = `
 SELECT seq, ${noteTexts}, actor, reason, at FROM ${history}
  WHERE machine = ? AND entity = ? AND event_id = ? LOCK IN SHARE MODE`;
@@ -66,22 +69,28 @@ DELETE h FROM JSON_TABLE(?, '$[*]' COLUMNS (seq BIGINT PATH '$')) AS chosen
   const migrate = `UPDATE ${table} SET ${state} = ?${version === null ? "" : `, ${version} = ${version} + 1`} WHERE ${id} = ? AND ${state} = ?`;
   const noteMigrated = `INSERT INTO ${history} (machine, entity, outcome, from_state, to_state, actor, reason) VALUES (?, ?, 'migrated', ?, ?, ?, ?)`;
 
-  function* change({ id: rowId, from, to, version: known, columns, values }: Change): Script<boolean> {
+  /** `entity`: only if the id is written so. */
+  function* change(given: Change, ...entity: readonly [] | readonly [string]): Script<boolean> {
+    const { id: rowId, from, to, version: known, columns, values } = given;
     const guard = version === null ? [known] : [known, known];
-    const rows = yield { sql: update(columns), parameters: [to, ...values, rowId, from, ...guard] };
-    return affected(rows) === 1;
+    const sql = entity.length === 0 ? update(columns) : updateWritten(columns);
+    return affected(yield { sql, parameters: [to, ...values, rowId, from, ...guard, ...entity] }) === 1;
+  }
+  function* addMove(entity: string, it: Note): Script<number> {
+    return inserted(yield { sql: noteMoved, parameters: [machine, entity, ...noteValues(it)] });
   }
 
   return {
     *lock(rowId, whole) {
       return parseFound((yield { sql: whole ? lockWhole : lock, parameters: [rowId] })[0]);
     },
-    *read(rowId) {
-      return parseFound((yield { sql: lock, parameters: [rowId] })[0]);
-    },
     *move(given, it) {
-      if (!(yield* change(given))) return null;
-      return inserted(yield { sql: noteMoved, parameters: [machine, ...noteValues(it), given.id] });
+      const asGiven = String(given.id);
+      if (yield* change(given, asGiven)) return yield* addMove(asGiven, it);
+      const found = parseFound((yield { sql: lock, parameters: [given.id] })[0]);
+      // Not as given: "A1" for "a1", 007 for 7. Else another state, or version.
+      const isStale = found === null || found.entity === asGiven || !(yield* change(given));
+      return isStale ? found : yield* addMove(found.entity, it);
     },
     *change(given) {
       yield* change({ ...given, version: null });

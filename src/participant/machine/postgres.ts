@@ -89,14 +89,12 @@ RETURNING 1`;
     *lock(rowId, whole) {
       return parseFound((yield { sql: whole ? lockWhole : lock, parameters: [rowId] })[0]);
     },
-    *read(rowId) {
-      return parseFound((yield { sql: read, parameters: [rowId] })[0]);
-    },
     *move({ id: rowId, from, to, version: demanded, columns, values }, { event, from: was, to: is, by, reason }) {
       const isDemanded = version !== null && demanded !== null;
       const sql = moveOf[isDemanded ? "demanded" : "any"](columns);
       const known = isDemanded ? [demanded] : [];
-      return firstNumber(yield { sql, parameters: [rowId, from, to, ...values, ...known, event, was, is, by, reason] });
+      const parameters = [rowId, from, to, ...values, ...known, event, was, is, by, reason];
+      return firstNumber(yield { sql, parameters }) ?? parseFound((yield { sql: read, parameters: [rowId] })[0]);
     },
     *change({ id: rowId, from, to, columns, values }) {
       yield { sql: change(columns), parameters: [rowId, from, to, ...values] };

@@ -56,10 +56,11 @@ export interface HistoryPlace {
 export interface MachineSql {
   /** The row, locked until the transaction ends; `whole`: with all columns. */
   lock(id: RowId, whole: boolean): Script<FoundRow | null>;
-  /** The row as it is now, though the caller's transaction may have begun to read earlier. */
-  read(id: RowId): Script<FoundRow | null>;
-  /** Compare, set, and the row of the history, of outcome `moved` and without an event id: both, giving its number, or nothing and null. */
-  move(change: Change, note: Note): Script<number | null>;
+  /**
+   * Compare, set, and the row of the history, of outcome `moved` and without an event id: both, giving its number. Or neither,
+   * giving the row as it is now, though the caller's transaction may have begun to read earlier; null: there is none.
+   */
+  move(change: Change, note: Note): Script<number | FoundRow | null>;
   /** Sets a row that is locked and in this state, of whatever version. */
   change(change: Omit<Change, "version">): Script<void>;
   /** A row of the history. Null, and no row, if its event id is in there. */

@@ -74,12 +74,9 @@ SELECT ?, moved.value, 'migrated', ?, ?, ?, ? FROM json_each(?) AS moved`;
     *lock(rowId, whole) {
       return parseFound((yield { sql: whole ? readWhole : read, parameters: [rowId] })[0]);
     },
-    *read(rowId) {
-      return parseFound((yield { sql: read, parameters: [rowId] })[0]);
-    },
     *move(given, it) {
       const moved = yield* change(given);
-      if (moved === undefined) return null;
+      if (moved === undefined) return parseFound((yield { sql: read, parameters: [given.id] })[0]);
       return firstNumber(yield { sql: note, parameters: [machine, moved["entity"], ...noteValues(it)] });
     },
     *change(given) {
