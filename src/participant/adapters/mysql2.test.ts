@@ -1,4 +1,4 @@
-import { createPool } from "mysql2/promise";
+import { createPool, type Pool, type PoolConnection, type RowDataPacket } from "mysql2/promise";
 import { expect, it } from "vitest";
 import { openMysql2 } from "../../../test/participant/mysql-clients.ts";
 import { testMysqlParticipant } from "../../../test/participant/run-claims.ts";
@@ -36,6 +36,77 @@ describeWithMariadb("mysql2", (database) => {
     for (const branch of ["库", "存", "é"]) expect((await act(latin, branch)).kind).toBe("ran");
     for (const branch of ["库", "存", "é"]) expect((await act(unicode, branch)).kind).toBe("stored");
     await Promise.all([latin.close(), unicode.close()]);
+  });
+
+  /** A pool of one connection, after these statements of the user's. */
+  async function poolAfter(...settings: readonly string[]): Promise<Pool> {
+    const pool = createPool({ uri: database.url, connectionLimit: 1 });
+    for (const sql of settings) await pool.query(sql);
+    return pool;
+  }
+  /** The last column of the first row. */
+  async function numberOf(tx: Pool | PoolConnection, sql: string): Promise<number> {
+    const [[row]] = await tx.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
+    return Number(row?.at(-1));
+  }
+  /** Whether a transaction sees what another one commits beside it. */
+  async function seesCommitted(tx: PoolConnection): Promise<boolean> {
+    const other = createPool(database.url);
+    await other.query("CREATE TABLE IF NOT EXISTS seen (id INT)");
+    const count = "SELECT COUNT(*) FROM seen";
+    const before = await numberOf(tx, count);
+    await other.query("INSERT INTO seen SET id = 1");
+    await other.end();
+    return (await numberOf(tx, count)) > before;
+  }
+  /** Commands that the session has been sent, this one among them. */
+  const sent = "SHOW SESSION STATUS LIKE 'Questions'";
+  async function tripsToBegin(pool: Pool): Promise<number> {
+    const before = await numberOf(pool, sent);
+    return mysql2(pool).transaction(async (tx) => (await numberOf(tx, sent)) - before - 1);
+  }
+
+  const sessions = [
+    { of: "of the server's defaults", settings: [] },
+    { of: "at SERIALIZABLE", settings: ["SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"] },
+    { of: "without autocommit", settings: ["SET autocommit = 0"] },
+    { of: "in Oracle's dialect", settings: ["SET sql_mode = 'ORACLE'"] },
+    { of: "with ANSI quotes and without escapes", settings: ["SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'"] },
+  ];
+  it.each(sessions)("begins at READ COMMITTED, in one round trip, in a session $of", async ({ settings }) => {
+    const pool = await poolAfter(...settings);
+    expect(await mysql2(pool).transaction(seesCommitted)).toBe(true);
+    expect(await tripsToBegin(pool)).toBe(1);
+    await pool.end();
+  });
+
+  it("leaves the isolation of the user's next transaction alone", async () => {
+    const pool = await poolAfter();
+    await mysql2(pool).transaction(seesCommitted);
+    const connection = await pool.getConnection();
+    await connection.beginTransaction();
+    expect(await seesCommitted(connection)).toBe(false);
+    await connection.rollback();
+    connection.release();
+    await pool.end();
+  });
+
+  it.each(["8.4.3", undefined])("begins in two round trips on a server that says it is %s", async (serverVersion) => {
+    const pool = await poolAfter();
+    const connection = await pool.getConnection();
+    const { _handshakePacket } = connection.connection as unknown as { readonly _handshakePacket: object };
+    Object.assign(_handshakePacket, { serverVersion });
+    connection.release();
+    expect(await mysql2(pool).transaction(seesCommitted)).toBe(true);
+    expect(await tripsToBegin(pool)).toBe(2);
+    await pool.end();
+  });
+
+  it("says why it could not begin, and does not come to the body", async () => {
+    const pool = await poolAfter("SET autocommit = 0", "CREATE TABLE IF NOT EXISTS seen (id INT)", "DELETE FROM seen");
+    const beginning = mysql2(pool).transaction(async () => expect.fail("began"));
+    await expect(beginning).rejects.toMatchObject({ errno: 1568 });
+    await pool.end();
   });
 
   it("keeps a body that goes on after its transaction from giving the connection back", async () => {

@@ -1,6 +1,13 @@
 import type { Pool, PoolConnection } from "mysql2/promise";
 import type { TxAdapter } from "../../core/participant.ts";
-import { assertMysql2Transaction, checkOutMysql2, lendMysql2, queryMysql2 } from "./mysql2-connection.ts";
+import {
+  assertMysql2Transaction,
+  beginMysql2,
+  checkOutMysql2,
+  commitMysql2,
+  lendMysql2,
+  queryMysql2,
+} from "./mysql2-connection.ts";
 
 /**
  * A participant on a pool of mysql2/promise, on MariaDB ≥ 10.6 or MySQL 8. Bodies get a `PoolConnection` inside an open
@@ -19,9 +26,8 @@ export function mysql2(pool: Pool): TxAdapter<PoolConnection, "async"> {
 }
 
 async function inTransaction<R>(connection: PoolConnection, body: (tx: PoolConnection) => Promise<R>): Promise<R> {
-  await connection.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-  await connection.query("START TRANSACTION");
+  await beginMysql2(connection);
   const result = await lendMysql2(connection, body);
-  await connection.query("COMMIT");
+  await commitMysql2(connection);
   return result;
 }
