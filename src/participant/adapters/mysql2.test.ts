@@ -109,10 +109,12 @@ describeWithMariadb("mysql2", (database) => {
     await pool.end();
   });
 
-  it("keeps a body that goes on after its transaction from giving the connection back", async () => {
+  it("keeps a body that goes on after its transaction from giving the connection back, and from makegood's own statements", async () => {
     const pool = createPool(database.url);
-    const held = await mysql2(pool).transaction(async (tx) => tx);
+    const adapter = mysql2(pool);
+    const held = await adapter.transaction(async (tx) => tx);
     expect(() => held.release()).toThrow("has ended");
+    await expect(adapter.query(held, "DO 0", [])).rejects.toThrow("has ended");
     await pool.end();
   });
 
