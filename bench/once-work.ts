@@ -108,7 +108,7 @@ async function onMariadb(url: string, way: Way): Promise<Books> {
     return answerOf(id);
   };
   if (way === "record") {
-    const adapter = mysql2(pool);
+    const adapter = mysql2(pool, { compoundBegin: true });
     const books = participant("books", adapter);
     await books.migrate();
     return {

@@ -74,7 +74,7 @@ async function openPostgres(url: string): Promise<Shop> {
 
 async function openMysql(url: string): Promise<Shop> {
   const pool = mysql.createPool({ uri: url, connectionLimit: width });
-  const adapter = mysql2(pool);
+  const adapter = mysql2(pool, { compoundBegin: true });
   const on = participant("shop", adapter);
   await on.migrate();
   const order = stateMachine(on, "order", { table: "bench_order", initial: "created", states });

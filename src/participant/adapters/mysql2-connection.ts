@@ -56,8 +56,8 @@ const start = "START TRANSACTION";
 const block = `BEGIN NOT ATOMIC ${level}; ${start}; END`;
 
 /** Begins a transaction at READ COMMITTED, whatever the session's default; the next one is not concerned. */
-export async function beginMysql2(connection: PoolConnection): Promise<void> {
-  for (const sql of isMariadb(connection) ? [block] : [level, start]) await send(connection, sql);
+export async function beginMysql2(connection: PoolConnection, compound: boolean): Promise<void> {
+  for (const sql of compound && isMariadb(connection) ? [block] : [level, start]) await send(connection, sql);
 }
 
 export const commitMysql2 = (connection: PoolConnection): Promise<unknown> => send(connection, "COMMIT");

@@ -4,7 +4,7 @@ import { openMysql2 } from "../../../test/participant/mysql-clients.ts";
 import { testMysqlParticipant } from "../../../test/participant/run-claims.ts";
 import { describeWithMariadb } from "../../../test/services/describe.ts";
 import { participant } from "../participant.ts";
-import { mysql2 } from "./mysql2.ts";
+import { type Mysql2Options, mysql2 } from "./mysql2.ts";
 
 // What a user may have set the client to; makegood's own statements must not notice.
 const allSettings = {
@@ -38,6 +38,7 @@ describeWithMariadb("mysql2", (database) => {
     await Promise.all([latin.close(), unicode.close()]);
   });
 
+  const compound: Mysql2Options = { compoundBegin: true };
   /** A pool of one connection, after these statements of the user's. */
   async function poolAfter(...settings: readonly string[]): Promise<Pool> {
     const pool = createPool({ uri: database.url, connectionLimit: 1 });
@@ -61,9 +62,9 @@ describeWithMariadb("mysql2", (database) => {
   }
   /** Commands that the session has been sent, this one among them. */
   const sent = "SHOW SESSION STATUS LIKE 'Questions'";
-  async function tripsToBegin(pool: Pool): Promise<number> {
+  async function tripsToBegin(pool: Pool, options: Mysql2Options = compound): Promise<number> {
     const before = await numberOf(pool, sent);
-    return mysql2(pool).transaction(async (tx) => (await numberOf(tx, sent)) - before - 1);
+    return mysql2(pool, options).transaction(async (tx) => (await numberOf(tx, sent)) - before - 1);
   }
 
   const sessions = [
@@ -73,16 +74,17 @@ describeWithMariadb("mysql2", (database) => {
     { of: "in Oracle's dialect", settings: ["SET sql_mode = 'ORACLE'"] },
     { of: "with ANSI quotes and without escapes", settings: ["SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'"] },
   ];
-  it.each(sessions)("begins at READ COMMITTED, in one round trip, in a session $of", async ({ settings }) => {
+  it.each(sessions)("begins at READ COMMITTED, compound or not, in a session $of", async ({ settings }) => {
     const pool = await poolAfter(...settings);
     expect(await mysql2(pool).transaction(seesCommitted)).toBe(true);
-    expect(await tripsToBegin(pool)).toBe(1);
+    expect(await mysql2(pool, compound).transaction(seesCommitted)).toBe(true);
+    expect([await tripsToBegin(pool, {}), await tripsToBegin(pool)]).toEqual([2, 1]);
     await pool.end();
   });
 
   it("leaves the isolation of the user's next transaction alone", async () => {
     const pool = await poolAfter();
-    await mysql2(pool).transaction(seesCommitted);
+    await mysql2(pool, compound).transaction(seesCommitted);
     const connection = await pool.getConnection();
     await connection.beginTransaction();
     expect(await seesCommitted(connection)).toBe(false);
@@ -97,14 +99,14 @@ describeWithMariadb("mysql2", (database) => {
     const { _handshakePacket } = connection.connection as unknown as { readonly _handshakePacket: object };
     Object.assign(_handshakePacket, { serverVersion });
     connection.release();
-    expect(await mysql2(pool).transaction(seesCommitted)).toBe(true);
+    expect(await mysql2(pool, compound).transaction(seesCommitted)).toBe(true);
     expect(await tripsToBegin(pool)).toBe(2);
     await pool.end();
   });
 
-  it("says why it could not begin, and does not come to the body", async () => {
+  it.each([{}, compound])("with %j says why it could not begin, and does not come to the body", async (options) => {
     const pool = await poolAfter("SET autocommit = 0", "CREATE TABLE IF NOT EXISTS seen (id INT)", "DELETE FROM seen");
-    const beginning = mysql2(pool).transaction(async () => expect.fail("began"));
+    const beginning = mysql2(pool, options).transaction(async () => expect.fail("began"));
     await expect(beginning).rejects.toMatchObject({ errno: 1568 });
     await pool.end();
   });
