@@ -1,4 +1,5 @@
 import type { Row } from "../../core/script.ts";
+import { firstRecordId, nextRecordId } from "../migrations/0008-expiry.ts";
 import { nowMs } from "../migrations/now.ts";
 import { parseRecordRow, parseText, type RecordSql, recordStatus } from "./record.ts";
 
@@ -10,8 +11,8 @@ const { processing, succeeded, failed, manual, open } = recordStatus;
 // ── In the caller's transaction ────────────────────────────────────────────────────────────────────────────────────
 
 const enter = `
-INSERT INTO ${table} (scope, record_key, status, owner, fingerprint, expire_at)
-VALUES (?, ?, ${succeeded}, ?, ?, ${nowMs.sqlite} + ?)
+INSERT INTO ${table} (id, scope, record_key, status, owner, fingerprint, expire_at)
+VALUES (${nextRecordId(`${nowMs.sqlite} + ?`)}, ?, ?, ${succeeded}, ?, ?, ${nowMs.sqlite} + ?)
 ON CONFLICT (scope, record_key) DO NOTHING
 RETURNING owner`;
 
@@ -28,8 +29,8 @@ const takeBack = `DELETE FROM ${table} WHERE ${isMine}`;
 // ── Under a lease ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const claim = `
-INSERT INTO ${table} AS r (scope, record_key, status, owner, fingerprint, held_until, expire_at)
-VALUES (?1, ?2, ${processing}, ?3, ?4, ${nowMs.sqlite} + ?5, ${nowMs.sqlite} + ?6)
+INSERT INTO ${table} AS r (id, scope, record_key, status, owner, fingerprint, held_until, expire_at)
+VALUES (${nextRecordId(`${nowMs.sqlite} + ?6`)}, ?1, ?2, ${processing}, ?3, ?4, ${nowMs.sqlite} + ?5, ${nowMs.sqlite} + ?6)
 ON CONFLICT (scope, record_key) DO UPDATE
    SET status = ${processing}, owner = excluded.owner, held_until = excluded.held_until, expire_at = excluded.expire_at,
        fence = r.fence + 1, attempts = r.attempts + 1, fingerprint = coalesce(excluded.fingerprint, r.fingerprint)
@@ -62,18 +63,20 @@ UPDATE ${table}
        held_until = CASE WHEN ?3 = ${open} THEN ${nowMs.sqlite} END, attempts = CASE WHEN ?3 = ${open} THEN 0 ELSE attempts END
  WHERE scope = ?1 AND record_key = ?2 AND status = ${manual} RETURNING status`;
 
+// The ids up to this second's: of those only some of the last second, and what is under a lease, stay (see 0008-expiry.ts).
 const prune = `
-DELETE FROM ${table} WHERE rowid IN (
-  SELECT rowid FROM ${table}
-   WHERE expire_at <= ${nowMs.sqlite} AND (status IN (${succeeded}, ${failed}) OR held_until <= ${nowMs.sqlite})
-   ORDER BY expire_at LIMIT ?)
+DELETE FROM ${table} WHERE id IN (
+  SELECT id FROM ${table}
+   WHERE id >= 0 AND id < ${firstRecordId(`${nowMs.sqlite} + 1000`)}
+     AND expire_at <= ${nowMs.sqlite} AND (status IN (${succeeded}, ${failed}) OR held_until <= ${nowMs.sqlite})
+   ORDER BY id LIMIT ?)
 RETURNING status`;
 
 const isOne = (rows: readonly Row[]): boolean => rows.length === 1;
 
 export const recordsSqlite: RecordSql = {
   *enter({ scope, key, token, fingerprint, retainMs }) {
-    const [row] = yield { sql: enter, parameters: [scope, key, token, fingerprint, retainMs] };
+    const [row] = yield { sql: enter, parameters: [retainMs, retainMs, scope, key, token, fingerprint, retainMs] };
     const owner = parseText(row?.["owner"]);
     return owner === null ? "taken" : { owner };
   },
