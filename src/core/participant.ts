@@ -71,6 +71,11 @@ export interface TxAdapter<Tx, M extends Mode = Mode> {
    */
   readonly hasBegun?: (tx: unknown) => boolean;
   /**
+   * Runs one INSERT, UPDATE or DELETE inside the transaction, and says how many rows it changed. Optional, of synchronous
+   * clients; without it `query` is given the statement with RETURNING, whose rows cost SQLite as much as a small write.
+   */
+  change?(tx: Tx, sql: string, parameters: readonly unknown[]): M extends "sync" ? number : never;
+  /**
    * Runs one statement inside the transaction. Placeholders are the dialect's own ($1 … on PostgreSQL, ? elsewhere). Bytes
    * go in and come out as Uint8Array, whole numbers up to 2^53 come out as numbers. A statement without a result set gives
    * no rows; of dialect mysql, which has no RETURNING that all its servers know, it gives one row, an `AffectedRow`.

@@ -8,6 +8,8 @@ export interface Statement {
   readonly isLast?: boolean;
   /** Of one that says something by an error: the rows that stand for it. Undefined: an error like any other. */
   readonly rowsOf?: (error: unknown) => readonly Row[] | undefined;
+  /** The same without RETURNING, where the script only asks how many rows there are: for clients that count what they change. */
+  readonly change?: string;
 }
 export type Row = Readonly<Record<string, unknown>>;
 export type Script<T> = Generator<Statement, T, readonly Row[]>;

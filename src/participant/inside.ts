@@ -4,10 +4,11 @@
 //
 // An operation comes to its first statement before the client is asked whether there is a transaction, which takes some of
 // them a statement: so an argument that it refuses is refused before the database hears of anything.
-import type { Answer, Awaitable, Mode, TxAdapter } from "../core/participant.ts";
+import type { Answer, Mode, TxAdapter } from "../core/participant.ts";
+import type { Row, Statement } from "../core/script.ts";
 import { isSync } from "./alone.ts";
 import { settled } from "./transaction.ts";
-import type { Move, Work } from "./work.ts";
+import { isBody, type Work } from "./work.ts";
 
 /** Where an operation is performed: the client, the caller's transaction, and what an error of ours there means. */
 export interface Inside<Tx, M extends Mode> {
@@ -18,57 +19,49 @@ export interface Inside<Tx, M extends Mode> {
 }
 
 /** Throws (or rejects with) what the operation does not catch; of a synchronous client at once. */
-export function performInside<Tx, M extends Mode, T>(
-  { adapter, tx, explain }: Inside<Tx, M>,
-  work: Work<T>,
-): Answer<M, T> {
-  if (isSync(adapter)) {
-    const move = (next: Move): unknown => {
-      if (next.kind === "body") return settled(next.run() as Awaitable<unknown>);
-      return adapter.query(tx, next.statement.sql, next.statement.parameters);
-    };
-    return performSync(work, move, explain, () => adapter.assertTransaction?.(tx)) as Answer<M, T>;
-  }
-  const move = (next: Move): unknown =>
-    next.kind === "body" ? next.run() : adapter.query(tx, next.statement.sql, next.statement.parameters);
-  return perform(work, move, explain, () => adapter.assertTransaction?.(tx)) as Answer<M, T>;
+export function performInside<Tx, M extends Mode, T>(inside: Inside<Tx, M>, work: Work<T>): Answer<M, T> {
+  const { adapter, tx, explain } = inside;
+  return (isSync(adapter) ? performSync({ adapter, tx, explain }, work) : perform(inside, work)) as Answer<M, T>;
 }
 
-type Explain = (error: unknown) => unknown;
-
-async function perform<T>(
-  work: Work<T>,
-  move: (next: Move) => unknown,
-  explain: Explain,
-  assert: () => unknown,
-): Promise<T> {
+async function perform<Tx, T>({ adapter, tx, explain }: Inside<Tx, Mode>, work: Work<T>): Promise<T> {
   const first = work.next();
-  await assert();
+  await adapter.assertTransaction?.(tx);
   for (let turn = first; ; ) {
     if (turn.done) return turn.value;
+    const move = turn.value;
     let answer: unknown;
     try {
-      answer = await move(turn.value);
+      answer = await (isBody(move) ? move.run() : adapter.query(tx, move.sql, move.parameters));
     } catch (error) {
-      turn = work.throw(turn.value.kind === "body" ? error : explain(error));
+      turn = work.throw(isBody(move) ? error : explain(error));
       continue;
     }
     turn = work.next(answer);
   }
 }
 
-function performSync<T>(work: Work<T>, move: (next: Move) => unknown, explain: Explain, assert: () => void): T {
+function performSync<Tx, T>({ adapter, tx, explain }: Inside<Tx, "sync">, work: Work<T>): T {
   const first = work.next();
-  assert();
+  adapter.assertTransaction?.(tx);
   for (let turn = first; ; ) {
     if (turn.done) return turn.value;
+    const move = turn.value;
     let answer: unknown;
     try {
-      answer = move(turn.value);
+      answer = isBody(move) ? settled(move.run()) : send(adapter, tx, move);
     } catch (error) {
-      turn = work.throw(turn.value.kind === "body" ? error : explain(error));
+      turn = work.throw(isBody(move) ? error : explain(error));
       continue;
     }
     turn = work.next(answer);
   }
+}
+
+const noColumns: Row = {};
+
+/** A script that asks for a count is handed so many empty rows. */
+function send<Tx>(adapter: TxAdapter<Tx, "sync">, tx: Tx, { sql, change, parameters }: Statement): readonly Row[] {
+  if (change === undefined || adapter.change === undefined) return adapter.query(tx, sql, parameters);
+  return new Array<Row>(adapter.change(tx, change, parameters)).fill(noColumns);
 }

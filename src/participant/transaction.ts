@@ -20,7 +20,7 @@ import { answerOf, type Row, type Statement } from "../core/script.ts";
 import { CommitUnknownError } from "./adapters/commit-unknown.ts";
 import { isSync } from "./alone.ts";
 import type { Trouble, TroubleCodes } from "./dialect.ts";
-import type { Ending, Move, Work } from "./work.ts";
+import { type Ending, isBody, type Move, type Work } from "./work.ts";
 
 type Failure = Began<never>;
 
@@ -59,7 +59,7 @@ export async function transact<Tx, T>(
     if (next.at !== "committing") throw new LeavingError();
   };
   const failed: Failed = (move, error) => {
-    if (move.kind === "body") return { kind: "threw", error };
+    if (isBody(move)) return { kind: "threw", error };
     if (error instanceof InvariantError) return error;
     if (error instanceof CommitUnknownError) return { kind: "unknown", error: error.cause };
     const trouble = codes.troubleOf(error);
@@ -148,8 +148,8 @@ async function perform<T>(work: Work<Ending<T>>, stage: Stage<Awaitable<readonly
     const turn = next(work, input);
     if ("at" in turn) return turn;
     try {
-      if (turn.kind === "body") stage.enter();
-      input = await (turn.kind === "body" ? turn.run() : stage.query(turn.statement));
+      if (isBody(turn)) stage.enter();
+      input = await (isBody(turn) ? turn.run() : stage.query(turn));
     } catch (error) {
       return stopped(stage.failed(turn, error));
     }
@@ -161,8 +161,8 @@ function performSync<T>(work: Work<Ending<T>>, stage: Stage<readonly Row[]>): Pr
     const turn = next(work, input);
     if ("at" in turn) return turn;
     try {
-      if (turn.kind === "body") stage.enter();
-      input = turn.kind === "body" ? settled(turn.run()) : stage.query(turn.statement);
+      if (isBody(turn)) stage.enter();
+      input = isBody(turn) ? settled(turn.run()) : stage.query(turn);
     } catch (error) {
       return stopped(stage.failed(turn, error));
     }

@@ -1,14 +1,17 @@
 // What an operation does inside a transaction, as a conversation: it asks for a statement, or for the user's body, and is
 // handed the answer. So one text serves synchronous clients, where nothing may be awaited, and asynchronous ones.
 import type { Awaitable } from "../core/participant.ts";
-import type { Row, Script, Statement } from "../core/script.ts";
+import type { Script, Statement } from "../core/script.ts";
 import type { TransactionGuard } from "./dialect.ts";
 
-export type Move =
-  | { readonly kind: "statement"; readonly statement: Statement }
-  | { readonly kind: "body"; readonly run: () => unknown };
+export interface Body {
+  readonly run: () => unknown;
+}
+export type Move = Statement | Body;
 
 export type Work<T> = Generator<Move, T, unknown>;
+
+export const isBody = (move: Move): move is Body => "run" in move;
 
 /** How the work leaves its transaction: `value` is the answer in either case. */
 export interface Ending<T> {
@@ -18,18 +21,12 @@ export interface Ending<T> {
 export const commit = <T>(value: T): Ending<T> => ({ commit: true, value });
 export const rollback = <T>(value: T): Ending<T> => ({ commit: false, value });
 
-/** Runs a script of ours. */
-export function* ask<T>(script: Script<T>): Work<T> {
-  for (let turn = script.next(); ; ) {
-    if (turn.done) return turn.value;
-    const rows = yield { kind: "statement", statement: turn.value };
-    turn = script.next(rows as readonly Row[]);
-  }
-}
+/** A script of ours is work that only asks for statements, and is handed their rows. */
+export const ask = <T>(script: Script<T>): Work<T> => script as Generator<Statement, T, never>;
 
 /** Runs the user's body. */
 export function* call<R>(run: () => Awaitable<R>): Work<R> {
-  return (yield { kind: "body", run }) as R;
+  return (yield { run }) as R;
 }
 
 /** Runs the user's body in a transaction that the participant began, and finds out one that ended it. */

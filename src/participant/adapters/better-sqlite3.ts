@@ -13,7 +13,7 @@ interface BetterSqlite3Statement {
   readonly reader: boolean;
   safeIntegers(toggle: boolean): unknown;
   all(...parameters: unknown[]): unknown[];
-  run(...parameters: unknown[]): unknown;
+  run(...parameters: unknown[]): { readonly changes: number };
 }
 
 /**
@@ -43,5 +43,6 @@ export function betterSqlite3Connection(db: BetterSqlite3Database): SqliteConnec
       statement.safeIntegers(false);
       return statement.all(...parameters) as readonly Row[];
     },
+    change: (sql, parameters) => db.prepare(sql).run(...parameters).changes,
   };
 }

@@ -1,4 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, StatementSync } from "node:sqlite";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { testParticipant } from "../../../test/participant/run-claims.ts";
 import { makeSqliteFiles } from "../../../test/participant/sqlite-files.ts";
@@ -125,11 +125,12 @@ describe("nodeSqlite", () => {
     const db = new DatabaseSync(":memory:");
     const { port, migrate } = participant("orders", nodeSqlite(db));
     await migrate();
-    const exec = db.exec.bind(db);
-    db.exec = (sql) => {
-      if (sql === "COMMIT") throw Object.assign(new Error("disk I/O error"), { code: "ERR_SQLITE_ERROR", errcode: 10 });
-      exec(sql);
-    };
+    const run = StatementSync.prototype.run;
+    vi.spyOn(StatementSync.prototype, "run").mockImplementation(function (this: StatementSync, ...parameters) {
+      if (this.sourceSQL === "COMMIT")
+        throw Object.assign(new Error("disk I/O error"), { code: "ERR_SQLITE_ERROR", errcode: 10 });
+      return run.apply(this, parameters);
+    });
     const outcome = await port.act({ gid: "g", branch: "b", round: 0 }, "action", () => null);
     expect(outcome.kind).toBe("unknown");
   });

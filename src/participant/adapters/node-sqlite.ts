@@ -26,22 +26,25 @@ export function nodeSqlite(db: DatabaseSync, options?: SqliteAdapterOptions): Tx
     statements.set(sql, statement);
     return statement;
   };
+  const perform = <R>(sql: string, run: (statement: StatementSync) => R): R => {
+    const known = statements.get(sql);
+    if (known !== undefined) {
+      try {
+        return run(known);
+      } catch (error) {
+        if (!isFinalized(error)) throw error;
+        statements.clear();
+      }
+    }
+    return run(prepare(sql));
+  };
   const connection: SqliteConnection = {
     isInTransaction: () => db.isTransaction,
-    run: (sql) => db.exec(sql),
-    query(sql, parameters) {
-      const values = parameters as readonly SQLInputValue[];
-      const known = statements.get(sql);
-      if (known !== undefined) {
-        try {
-          return known.all(...values) as readonly Row[];
-        } catch (error) {
-          if (!isFinalized(error)) throw error;
-          statements.clear();
-        }
-      }
-      return prepare(sql).all(...values) as readonly Row[];
-    },
+    run: (sql) => void perform(sql, (statement) => statement.run()),
+    query: (sql, parameters) =>
+      perform(sql, (statement) => statement.all(...(parameters as SQLInputValue[])) as readonly Row[]),
+    change: (sql, parameters) =>
+      perform(sql, (statement) => Number(statement.run(...(parameters as SQLInputValue[])).changes)),
   };
   return sqliteAdapter(connection, runImmediately(connection, db), options, (tx) => tx === db);
 }

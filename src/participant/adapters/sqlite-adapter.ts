@@ -11,6 +11,8 @@ export interface SqliteConnection {
   run(sql: string): void;
   /** Rows as objects with numbers, strings, null and Uint8Array, whatever the user set on the connection; [] where there are none. */
   query(sql: string, parameters: readonly unknown[]): readonly Row[];
+  /** Of a statement without rows: how many it inserted, updated or deleted. */
+  change(sql: string, parameters: readonly unknown[]): number;
 }
 
 /** How the client runs a transaction: begins IMMEDIATE, commits what the body returned, rolls back and rethrows what it threw. */
@@ -46,12 +48,21 @@ export function sqliteAdapter<Tx>(
       if (!connection.isInTransaction()) throw transactionRequired(expected, "no open transaction");
     },
     query(_tx, sql, parameters) {
-      if (connection.isInTransaction()) return connection.query(sql, parameters);
-      throw new InvariantError(
-        "Expected the transaction to be open, found it ended; a body must not send COMMIT or ROLLBACK, or hide an error after which SQLite rolls back. Its effect may have happened",
-      );
+      assertOpen(connection);
+      return connection.query(sql, parameters);
+    },
+    change(_tx, sql, parameters) {
+      assertOpen(connection);
+      return connection.change(sql, parameters);
     },
   };
+}
+
+function assertOpen(connection: SqliteConnection): void {
+  if (connection.isInTransaction()) return;
+  throw new InvariantError(
+    "Expected the transaction to be open, found it ended; a body must not send COMMIT or ROLLBACK, or hide an error after which SQLite rolls back. Its effect may have happened",
+  );
 }
 
 const expected = "this participant's own database, with a transaction open";

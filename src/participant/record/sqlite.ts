@@ -1,7 +1,7 @@
 import type { Row } from "../../core/script.ts";
 import { firstRecordId, nextRecordId } from "../migrations/0008-expiry.ts";
 import { nowMs } from "../migrations/now.ts";
-import { parseRecordRow, parseText, type RecordSql, recordStatus } from "./record.ts";
+import { parseRecordRow, type RecordSql, recordStatus } from "./record.ts";
 
 // One writer at a time, so nobody waits for a key: whoever finds the file locked is told so by SQLite itself (BUSY).
 
@@ -10,11 +10,13 @@ const { processing, succeeded, failed, manual, open } = recordStatus;
 
 // ── In the caller's transaction ────────────────────────────────────────────────────────────────────────────────────
 
-const enter = `
+/** Whose answer is only whether there was a row. */
+const counted = (change: string) => ({ sql: `${change}\nRETURNING status`, change });
+
+const enter = counted(`
 INSERT INTO ${table} (id, scope, record_key, status, owner, fingerprint, expire_at)
 VALUES (${nextRecordId(`${nowMs.sqlite} + ?`)}, ?, ?, ${succeeded}, ?, ?, ${nowMs.sqlite} + ?)
-ON CONFLICT (scope, record_key) DO NOTHING
-RETURNING owner`;
+ON CONFLICT (scope, record_key) DO NOTHING`);
 
 const read = `
 SELECT status, attempts, fence, owner, held_until - ${nowMs.sqlite} AS held_for_ms, fingerprint, result, error
@@ -22,7 +24,7 @@ SELECT status, attempts, fence, owner, held_until - ${nowMs.sqlite} AS held_for_
 
 // A transaction has no number that could be asked for here: the adapters find out by themselves whether it is still open.
 const isMine = "scope = ? AND record_key = ? AND owner = ?";
-const keepResult = `UPDATE ${table} SET result = ? WHERE ${isMine} RETURNING status`;
+const keepResult = counted(`UPDATE ${table} SET result = ? WHERE ${isMine}`);
 const lookUp = `SELECT status FROM ${table} WHERE ${isMine}`;
 const takeBack = `DELETE FROM ${table} WHERE ${isMine}`;
 
@@ -76,9 +78,8 @@ const isOne = (rows: readonly Row[]): boolean => rows.length === 1;
 
 export const recordsSqlite: RecordSql = {
   *enter({ scope, key, token, fingerprint, retainMs }) {
-    const [row] = yield { sql: enter, parameters: [retainMs, retainMs, scope, key, token, fingerprint, retainMs] };
-    const owner = parseText(row?.["owner"]);
-    return owner === null ? "taken" : { owner };
+    const parameters = [retainMs, retainMs, scope, key, token, fingerprint, retainMs];
+    return isOne(yield { ...enter, parameters }) ? { owner: token } : "taken";
   },
   isBusy: () => false,
   *read({ scope, key }) {
@@ -88,7 +89,7 @@ export const recordsSqlite: RecordSql = {
   *keep({ scope, key }, owner, result) {
     const mine = [scope, key, owner];
     return isOne(
-      yield result === null ? { sql: lookUp, parameters: mine } : { sql: keepResult, parameters: [result, ...mine] },
+      yield result === null ? { sql: lookUp, parameters: mine } : { ...keepResult, parameters: [result, ...mine] },
     );
   },
   isTaken: () => false,
