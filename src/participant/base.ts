@@ -25,8 +25,11 @@ export interface BaseOptions<Tx, M extends Mode> {
 }
 
 export interface Base<Tx, M extends Mode> extends BaseOptions<Tx, M> {
-  /** Performs an operation in the caller's transaction. Throws TRANSACTION_REQUIRED where there is none. */
-  inside<T>(tx: Tx, work: Work<T>): Answer<M, T>;
+  /**
+   * Performs an operation in the caller's transaction. Throws TRANSACTION_REQUIRED where there is none. `explain`: what an error
+   * of a statement of ours means to the operation.
+   */
+  inside<T>(tx: Tx, work: Work<T>, explain?: (error: unknown) => unknown): Answer<M, T>;
   /** Runs an idempotent script in a transaction of its own, again while the database is busy or away (about six seconds). */
   alone<T>(script: () => Script<T>, signal?: AbortSignal): Promise<T>;
   /** As `alone`, for a script whose statements need not be one transaction: saves BEGIN and COMMIT where the client can. */
@@ -46,8 +49,9 @@ export function createBase<Tx, M extends Mode>(options: BaseOptions<Tx, M>): Bas
   };
   return {
     ...options,
-    inside(tx, work) {
-      return performInside({ adapter, tx, explain }, work);
+    inside(tx, work, explainMore) {
+      const explainBoth = explainMore === undefined ? explain : (error: unknown) => explainMore(explain(error));
+      return performInside({ adapter, tx, explain: explainBoth }, work);
     },
     alone: (script, signal) => repeated(() => runAlone(adapter, script()), signal),
     apart: (script, signal) => repeated(() => runApart(adapter, script()), signal),
