@@ -50,6 +50,19 @@ describe("a stored value", () => {
     );
   });
 
+  test("holds texts that JSON escapes, which look like those that are refused", () => {
+    const value = { "\u0001": ["\u001f", "\\u0000", "\\ud800"], "\\u": "\ud83d\ude00" };
+    expect(roundTrip(value)).toStrictEqual(value);
+    let reads = 0;
+    const counting = {
+      get text() {
+        return `\u0001${reads++}`;
+      },
+    };
+    const wire = toWire(counting, "result", bounds);
+    expect(JSON.parse(wire.text)).toStrictEqual(wire.json);
+  });
+
   test("is also what the tree itself revives to, without the detour through text", () => {
     fc.assert(
       fc.property(storable, (value) => {

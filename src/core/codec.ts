@@ -48,20 +48,30 @@ export interface ValueBounds {
   readonly maxBytes: number;
 }
 
-export interface Wire {
+interface Tree {
   /** The value in the terms of JSON: a fresh tree, owned by the caller. */
   readonly json: unknown;
   /** False if `json` is also the value's own copy, so that `fromWire` would change nothing. */
   readonly isTagged: boolean;
 }
+export interface Wire extends Tree {
+  /** The tree as JSON. */
+  readonly text: string;
+}
 
 /**
  * The value in the terms of JSON. Throws VALUE_UNSUPPORTED, VALUE_TOO_DEEP or VALUE_TOO_LARGE with the path, which begins
- * with `what`. Reads every property once. Stops early: an object that unfolds without end costs no more than `maxBytes`.
+ * with `what`. Stops early: an object that unfolds without end costs no more than `maxBytes`. Reads every property once;
+ * if JSON writes one with \u, the value is read again.
+ *
+ * JSON escapes all that a text must not hold, so one look at the whole spares one at each part, a good share of the walk.
  */
 export function toWire(value: unknown, what: string, bounds: ValueBounds): Wire {
-  return walk(value, what, bounds, false);
+  const wire = written(walk(value, what, bounds, "quick"));
+  return wire.text.includes("\\u") ? written(walk(value, what, bounds, "checked")) : wire;
 }
+
+const written = ({ json, isTagged }: Tree): Wire => ({ json, text: JSON.stringify(json), isTagged });
 
 /**
  * One text for all values that mean the same input, for fingerprints: keys sorted by code unit, no spaces. -0 equals 0, and
@@ -69,7 +79,7 @@ export function toWire(value: unknown, what: string, bounds: ValueBounds): Wire 
  * their order: the same entries in another order are another text. Frozen, since fingerprints are stored.
  */
 export function canonicalText(value: unknown, what: string, bounds: ValueBounds): string {
-  return sortedJson(walk(value, what, bounds, true).json);
+  return sortedJson(walk(value, what, bounds, "canonical").json);
 }
 
 /**
@@ -82,10 +92,13 @@ export function fromWire(json: unknown, maxDepth: number): unknown {
 
 // ── Encoding ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** `quick` lets texts pass that cannot be stored: U+0000, half of a surrogate pair. */
+type Manner = "quick" | "checked" | "canonical";
+
 /** One encoding in progress. */
 interface Walk {
   readonly maxDepth: number;
-  readonly isCanonical: boolean;
+  readonly manner: Manner;
   /** Bytes still allowed, counted low; the exact size is known, and checked, when the text is. */
   budget: number;
   isTagged: boolean;
@@ -95,8 +108,8 @@ const maxBigint = 2n ** 4_096n;
 const dollar = "$".charCodeAt(0);
 const maxBigintDigits = 1_234;
 
-function walk(value: unknown, what: string, bounds: ValueBounds, isCanonical: boolean): Wire {
-  const state: Walk = { maxDepth: bounds.maxDepth, isCanonical, budget: bounds.maxBytes, isTagged: false };
+function walk(value: unknown, what: string, bounds: ValueBounds, manner: Manner): Tree {
+  const state: Walk = { maxDepth: bounds.maxDepth, manner, budget: bounds.maxBytes, isTagged: false };
   try {
     return { json: wireOf(value, state, 0), isTagged: state.isTagged };
   } catch (thrown) {
@@ -108,12 +121,12 @@ function wireOf(value: unknown, state: Walk, depth: number): unknown {
   switch (typeof value) {
     case "string":
       spend(state, value.length + 2);
-      if (!isCleanText(value))
+      if (state.manner !== "quick" && !isCleanText(value))
         throw unsupported(textFault(value), "Remove the character, or store the bytes as a Uint8Array");
       return value;
     case "number":
       spend(state, 1);
-      if (value === 0 && 1 / value < 0) return state.isCanonical ? 0 : tagged(state, { $z: 0 });
+      if (value === 0 && 1 / value < 0) return state.manner === "canonical" ? 0 : tagged(state, { $z: 0 });
       if (!Number.isFinite(value))
         throw unsupported(String(value), "Only finite numbers can be stored: store null or a text instead");
       return value;
@@ -183,11 +196,11 @@ function wireOfFields(value: Readonly<Record<string, unknown>>, state: Walk, dep
         if (key === "then") throw unsupported("a function", promiseAdvice);
         continue;
       }
-      if (field === undefined && state.isCanonical) continue;
+      if (field === undefined && state.manner === "canonical") continue;
       spend(state, key.length + 3);
       if (isForbiddenKey(key))
         throw unsupported("a property that objects must not have", "Use a Map for keys that come from outside");
-      if (!isCleanText(key))
+      if (state.manner !== "quick" && !isCleanText(key))
         throw unsupported(`a property whose name is ${textFault(key)}`, "Use a Map, or another name");
       out[key] = wireOf(field, state, depth + 1);
       count++;

@@ -70,7 +70,7 @@ export function createValueFormat(options: ValueFormatOptions = {}): ValueFormat
   const pack = options.codec === undefined ? packPlain : packWith(options.codec);
 
   const bytesOf = (wire: Wire, what: string, maxBytes: number): Uint8Array => {
-    const bytes = pack(JSON.stringify(wire.json), maxBytes);
+    const bytes = pack(wire.text, maxBytes);
     if (typeof bytes === "number") throw tooLarge(what, maxBytes, bytes);
     return bytes;
   };
@@ -83,7 +83,7 @@ export function createValueFormat(options: ValueFormatOptions = {}): ValueFormat
       if (value === undefined) return { bytes: null, value: undefined as Stored<T> };
       const wire = toWire(value, what, { maxDepth, maxBytes });
       const bytes = bytesOf(wire, what, maxBytes);
-      // The wire is ours alone, so it becomes the copy; after JSON.stringify has read it.
+      // The wire is ours alone, so it becomes the copy.
       return { bytes, value: (wire.isTagged ? fromWire(wire.json, maxDecodedDepth) : wire.json) as Stored<T> };
     },
   };
