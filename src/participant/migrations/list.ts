@@ -6,7 +6,18 @@ import { machine } from "./0005-machine.ts";
 import { versioned } from "./0006-versioned.ts";
 import { once } from "./0007-once.ts";
 import { expiry } from "./0008-expiry.ts";
+import { history } from "./0009-history.ts";
 import type { Migration } from "./migration.ts";
 
 /** In the order in which they are applied. */
-export const migrations: readonly Migration[] = [barrier, record, lock, outbox, machine, versioned, once, expiry];
+export const migrations: readonly Migration[] = [
+  barrier,
+  record,
+  lock,
+  outbox,
+  machine,
+  versioned,
+  once,
+  expiry,
+  history,
+];

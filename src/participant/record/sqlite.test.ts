@@ -1,10 +1,10 @@
 // Where a record stands on SQLite: its id tells pruning when it expires, so it must fit whatever happens to the record.
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
+import { migrateBefore } from "../../../test/participant/migrate-before.ts";
 import { NonRetryableError } from "../../core/errors.ts";
 import type { Script, Statement } from "../../core/script.ts";
 import { nodeSqlite } from "../adapters/node-sqlite.ts";
-import { migrations } from "../migrations/list.ts";
 import { participant } from "../participant.ts";
 import { idempotent } from "./idempotent.ts";
 import { pruneRecords } from "./prune.ts";
@@ -118,15 +118,7 @@ it("gives each record of one second an id of its own, and the last places where 
 it("keeps the records that were there before ids told their expiry, beside a view of the user's", async () => {
   const { db, orders } = openEmpty();
   const columns = "scope, record_key, status, attempts, fence, held_until, created_at, expire_at, owner, fingerprint";
-  const before = migrations.slice(
-    0,
-    migrations.findIndex(({ name }) => name === "0008-expiry"),
-  );
-  db.exec("CREATE TABLE makegood_participant_migration (name TEXT PRIMARY KEY, applied_at INTEGER DEFAULT 0)");
-  for (const { name, statements } of before) {
-    for (const sql of statements.sqlite) db.exec(sql);
-    db.prepare("INSERT INTO makegood_participant_migration (name) VALUES (?)").run(name);
-  }
+  migrateBefore(db, "0008-expiry");
   const insert = db.prepare(
     `INSERT INTO makegood_execution_record (${columns}, settled_by, result, error) VALUES (?${", ?".repeat(12)})`,
   );
