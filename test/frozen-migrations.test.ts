@@ -2,6 +2,7 @@
 // tables, so a change there would change it unseen. If a hash differs, take the change back and write a new migration.
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
+import { migrations } from "../src/participant/migrations/list.ts";
 import * as mysql from "../src/store/mysql/migrations/0001-initial.ts";
 import * as mysqlSchedules from "../src/store/mysql/migrations/0002-schedules.ts";
 import * as mysqlExecutors from "../src/store/mysql/migrations/0003-executors.ts";
@@ -38,3 +39,24 @@ it.each(frozen.map(([database, migration, hash]) => [database, migration.name, m
     expect(createHash("sha256").update(sql).digest("hex").slice(0, 32)).toBe(hash);
   },
 );
+
+/** Of a participant's tables, over the statements of the three databases. */
+const frozenOfParticipants: Readonly<Record<string, string>> = {
+  "0001-barrier": "20cb8c456cb7f848593f148b73777bb9",
+  "0002-record": "2713c32c72c6ccc920b360435ca034f8",
+  "0003-lock": "33302e89beb0a1b041f036ba9b962972",
+  "0004-outbox": "aaf026b14222fb0c4ee662b51b1c23c1",
+  "0005-machine": "de873755776efa784259dcca58947382",
+  "0006-versioned": "09576746e0543b9da1e2ccda48ec6134",
+  "0007-once": "817e8ffe97719aae2335541d54959bec",
+  "0008-expiry": "6edfb273ce821abbb545e73bc544cefb",
+  "0009-history": "05ee56dbc6e1acd24b6bec54382f1ea5",
+};
+
+it("the migrations of participants are what was released", () => {
+  const hashes = migrations.map(({ name, statements: { postgres, sqlite, mysql } }) => {
+    const text = JSON.stringify([postgres, sqlite, mysql]);
+    return [name, createHash("sha256").update(text).digest("hex").slice(0, 32)];
+  });
+  expect(Object.fromEntries(hashes)).toEqual(frozenOfParticipants);
+});

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import { propertyOf } from "../../core/error-chain.ts";
 import { InvariantError } from "../../core/errors.ts";
+import type { Awaitable } from "../../core/participant.ts";
 import type { Row } from "../../core/script.ts";
 import { systemClock } from "../../system.ts";
 import { CommitUnknownError } from "./commit-unknown.ts";
@@ -28,36 +29,49 @@ export interface PgConnections {
   reasonOf(client: PoolClient, error: unknown): unknown;
 }
 
+interface KnownClient {
+  /** When the server was last heard of on it, by the monotonic clock. */
+  heardAt: number;
+  /** What the server said when it ended the connection between two statements. */
+  ending: Error | undefined;
+}
+
 /** For how long a client that was heard of counts as alive. */
 const aliveMs = 1_000;
 
 /** @param prepare whether statements of ours are prepared once on each connection, instead of parsed and planned each time */
 export function pgConnections(pool: Pool, prepare = false): PgConnections {
   listenForLostConnections(pool);
-  const endings = new WeakMap<PoolClient, Error>();
-  const reasonOf = (client: PoolClient, error: unknown): unknown => endings.get(client) ?? error;
-  const heardAt = new WeakMap<PoolClient, number>();
-  const hearOf = (client: PoolClient): void => void heardAt.set(client, systemClock.monotonicMs());
-  pool.on("connect", hearOf);
+  const known = new WeakMap<PoolClient, KnownClient>();
+  const knowClient = (client: PoolClient, heardAt: number): KnownClient => {
+    const made: KnownClient = { heardAt, ending: undefined };
+    client.on("error", (error) => {
+      made.ending ??= error;
+    });
+    known.set(client, made);
+    return made;
+  };
+  pool.on("connect", (client) => void knowClient(client, systemClock.monotonicMs()));
+  const reasonOf = (client: PoolClient, error: unknown): unknown => known.get(client)?.ending ?? error;
+
   /** `hasBegun`: whether there is anything to roll back. */
-  const checkOut = async <R>(use: (client: PoolClient) => Promise<R>, hasBegun = (): boolean => true): Promise<R> => {
+  const checkOut = async <R>(
+    use: (client: PoolClient, heardAt: number) => Promise<R>,
+    hasBegun = (): boolean => true,
+  ): Promise<R> => {
     const client = await pool.connect();
-    const hear = (error: Error): void => {
-      if (!endings.has(client)) endings.set(client, error);
-    };
-    client.on("error", hear);
+    const about = known.get(client) ?? knowClient(client, Number.NEGATIVE_INFINITY);
     let isClean = false;
     try {
-      const result = await use(client);
+      const result = await use(client, about.heardAt);
       isClean = true;
       return result;
     } catch (error) {
-      isClean = !endings.has(client) && (!hasBegun() || (await rollBackPatiently(() => rollBack(client))));
+      isClean = about.ending === undefined && (!hasBegun() || (await rollBackPatiently(() => rollBack(client))));
       throw error;
     } finally {
-      if (isClean) hearOf(client);
+      if (isClean) about.heardAt = systemClock.monotonicMs();
       client.release(!isClean);
-      client.off("error", hear);
     }
   };
   return {
@@ -65,9 +79,8 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
     transaction(body) {
       let transaction: PgTransaction | undefined;
       return checkOut(
-        async (client) => {
-          const wasAlive = systemClock.monotonicMs() - (heardAt.get(client) ?? -aliveMs) < aliveMs;
-          transaction = new PgTransaction(client, wasAlive);
+        async (client, heardAt) => {
+          transaction = new PgTransaction(client, systemClock.monotonicMs() - heardAt < aliveMs);
           const result = await lendPgTransaction(client, transaction, body);
           await transaction.commit();
           return result;
@@ -79,14 +92,13 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
       const client = lenderOf(tx);
       const life = lifeOf(tx);
       const name = prepare ? preparedName(sql) : undefined;
-      const config = { text: sql, values: [...parameters], ...(name && { name }) };
       try {
         if (life instanceof PgTransaction) {
           if (life.isOpen) refuseEnded(client);
-          return await life.query(config, isLast);
+          return await life.query({ text: sql, values: parameters, name }, isLast);
         }
         refuseEnded(client);
-        return (await client.query<Row>(config)).rows;
+        return (await client.query<Row>({ text: sql, values: [...parameters], ...(name && { name }) })).rows;
       } catch (error) {
         throw error instanceof CommitUnknownError ? error : reasonOf(client, error);
       }
@@ -138,28 +150,28 @@ export const lendPgTransaction = <R>(
 
 const expected = "a client of pg between BEGIN and COMMIT";
 
-export async function assertPgTransaction(tx: unknown): Promise<void> {
-  if (typeof propertyOf(tx, "totalCount") === "number") throw transactionRequired(expected, "a pool");
+export function assertPgTransaction(tx: unknown): Awaitable<void> {
   if (typeof propertyOf(tx, "query") !== "function") throw transactionRequired(expected, tx);
   const life = lifeOf(tx as object);
   if (life?.isOver === true) throw transactionRequired(expected, "one whose transaction has ended");
+  // Begun by us, or to be begun with what is asked for next.
   if (life instanceof PgTransaction && !life.isOpen) return;
-  if (!(await isInTransaction(tx as PoolClient)))
-    throw transactionRequired(expected, "a client without an open transaction");
+  if (typeof propertyOf(tx, "totalCount") === "number") throw transactionRequired(expected, "a pool");
+  const status = (tx as PoolClient).getTransactionStatus?.();
+  if (status === undefined) return askForTransaction(tx as PoolClient);
+  if (status !== "T" && status !== "E") throw withoutTransaction();
 }
 
 /** Older versions of pg cannot tell, so the server is asked: outside of a transaction it refuses a savepoint. */
-async function isInTransaction(client: PoolClient): Promise<boolean> {
-  const status = client.getTransactionStatus?.();
-  if (status !== undefined) return status === "T" || status === "E";
+async function askForTransaction(client: PoolClient): Promise<void> {
   try {
     await client.query(probeTransaction);
-    return true;
   } catch (error) {
-    if (propertyOf(error, "code") === noTransaction) return false;
-    throw error;
+    throw propertyOf(error, "code") === noTransaction ? withoutTransaction() : error;
   }
 }
+
+const withoutTransaction = (): Error => transactionRequired(expected, "a client without an open transaction");
 
 /** `I` is idle: no transaction. Older versions of pg cannot tell. */
 export function refuseEnded(client: PoolClient): void {

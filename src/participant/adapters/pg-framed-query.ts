@@ -22,10 +22,19 @@ export interface Progress {
 }
 
 /** A query of pg's own, for `client.query`. */
-export type FramedQuery = Query & Progress;
+export interface FramedQuery extends Query, Progress {
+  /** Under which it is prepared. */
+  name: string | undefined;
+}
 
 export type QueryCallback = (error: Error | null, result: QueryResult) => void;
-export type FramedQueryClass = new (config: QueryConfig, callback: QueryCallback, frame: Frame) => FramedQuery;
+/** `values` beside a text; a config has them within. */
+export type FramedQueryClass = new (
+  statement: string | QueryConfig,
+  values: readonly unknown[] | undefined,
+  callback: QueryCallback,
+  frame: Frame,
+) => FramedQuery;
 
 /** What pg's Query has beside its types. */
 interface QueryParts {
@@ -34,7 +43,11 @@ interface QueryParts {
   handleCommandComplete(message: { readonly text: string }, connection: Connection): void;
   handleError(error: Error, connection: Connection): void;
 }
-type QueryClass = new (config: QueryConfig, values: undefined, callback: QueryCallback) => QueryParts;
+type QueryClass = new (
+  statement: string | QueryConfig,
+  values: readonly unknown[] | undefined,
+  callback: QueryCallback,
+) => QueryParts;
 
 /** What pg's connection has beside its types. */
 interface ConnectionParts {
@@ -71,8 +84,13 @@ function framing(base: QueryClass) {
     readonly #frame: Frame;
     #name: string | undefined;
 
-    constructor(config: QueryConfig, callback: QueryCallback, frame: Frame) {
-      super(config, undefined, callback);
+    constructor(
+      statement: string | QueryConfig,
+      values: readonly unknown[] | undefined,
+      callback: QueryCallback,
+      frame: Frame,
+    ) {
+      super(statement, values, callback);
       this.#frame = frame;
       this.isBegun = !frame.opens;
     }

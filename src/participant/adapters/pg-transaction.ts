@@ -50,9 +50,12 @@ export class PgTransaction implements Life {
   /** `query` of the client, in any of its forms. */
   send(parameters: readonly unknown[]): unknown {
     if (!this.isSent) {
-      const config = framable(parameters);
-      if (config !== undefined && this.#Framed !== undefined)
-        return this.#framed(this.#Framed, config, { opens: true, closes: false }).result;
+      const framed = framable(parameters);
+      const Framed = this.#Framed;
+      if (framed !== undefined && Framed !== undefined)
+        return new Promise<QueryResult>((resolve, reject) => {
+          this.#frame(Framed, framed, { opens: true, closes: false }, resolve, reject);
+        }).catch(withStack);
       this.#begin();
     }
     const send = (): unknown => Reflect.apply(this.#client.query, this.#client, parameters);
@@ -64,10 +67,16 @@ export class PgTransaction implements Life {
    *
    * Throws CommitUnknownError if the connection was lost with COMMIT under way.
    */
-  async query(config: QueryConfig, isLast: boolean): Promise<readonly Row[]> {
-    const isClosing = isLast && this.#beginning === undefined && framable([config]) !== undefined;
-    if (isClosing && this.#Framed !== undefined) return this.#close(this.#Framed, config);
-    return ((await this.send([config])) as QueryResult<Row>).rows;
+  query({ text, values, name }: OwnStatement, isLast: boolean): Promise<readonly Row[]> {
+    const canFrame = this.#beginning === undefined && (values.length > 0 || (this.isSent && !isLast));
+    const Framed = this.#Framed;
+    if (Framed === undefined || !canFrame)
+      return (this.send([{ text, values, name }]) as Promise<QueryResult<Row>>).then(({ rows }) => rows);
+    const framed = { statement: text, values, name };
+    if (isLast) return this.#close(Framed, framed);
+    return new Promise((resolve, reject) => {
+      this.#frame(Framed, framed, { opens: !this.isSent, closes: false }, ({ rows }) => resolve(rows as Row[]), reject);
+    });
   }
 
   /** Throws CommitRefusedError, and what COMMIT was answered with. */
@@ -79,36 +88,40 @@ export class PgTransaction implements Life {
     if (ending !== "COMMIT") throw new CommitRefusedError();
   }
 
-  async #close(Framed: FramedQueryClass, config: QueryConfig): Promise<readonly Row[]> {
-    const { query, result } = this.#framed(Framed, config, { opens: !this.isSent, closes: true });
-    try {
-      await result;
-      this.#closing = query;
-    } catch (error) {
-      if (query.isAnswered) this.#closing = query.ending === undefined ? { ending: undefined, error } : query;
-      else throw query.isSent && !isOfServer(error) ? new CommitUnknownError(error) : error;
-    }
-    return [];
+  #close(Framed: FramedQueryClass, framed: Framable): Promise<readonly Row[]> {
+    return new Promise((resolve, reject) => {
+      const close = (closing: { readonly ending: string | undefined; readonly error?: unknown }): void => {
+        this.#closing = closing;
+        resolve([]);
+      };
+      const fail = (error: Error): void => {
+        if (query.ending !== undefined) close(query);
+        else if (query.isAnswered) close({ ending: undefined, error });
+        else reject(query.isSent && !isOfServer(error) ? new CommitUnknownError(error) : error);
+      };
+      const query = this.#frame(Framed, framed, { opens: !this.isSent, closes: true }, () => close(query), fail);
+    });
   }
 
-  #framed(
+  #frame(
     Framed: FramedQueryClass,
-    config: QueryConfig,
+    { statement, values, name }: Framable,
     frame: Frame,
-  ): { readonly query: FramedQuery; readonly result: Promise<QueryResult> } {
-    const { promise, resolve, reject } = Promise.withResolvers<QueryResult>();
-    const query = new Framed(
-      config,
-      (error, result) => {
-        if (error) return reject(error);
+    resolve: (result: QueryResult) => void,
+    reject: (error: Error) => void,
+  ): FramedQuery {
+    const settle = (error: Error | null, result: QueryResult): void => {
+      if (error) reject(error);
+      else {
         this.#isOpen = true;
         resolve(result);
-      },
-      frame,
-    );
+      }
+    };
+    const query = new Framed(statement, values, settle, frame);
+    if (name !== undefined) query.name = name;
     if (frame.opens) this.#opening = query;
     this.#client.query(query);
-    return { query, result: promise.catch(withStack) };
+    return query;
   }
 
   #begin(): void {
@@ -136,17 +149,33 @@ function withStack(error: Error): never {
 
 const isOfServer = (error: unknown): boolean => typeof propertyOf(error, "severity") === "string";
 
+export interface OwnStatement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  readonly name: string | undefined;
+}
+
+/** For pg's Query, which copies a config at some cost, but not a text and its values. */
+interface Framable {
+  readonly statement: string | QueryConfig;
+  readonly values: readonly unknown[] | undefined;
+  readonly name?: string | undefined;
+}
+
 const unframable = ["submit", "callback", "query_timeout"];
+const isList = (values: unknown): values is readonly unknown[] => Array.isArray(values) && values.length > 0;
 
 /** A statement with parameters whose answer is awaited; undefined for the other forms, which BEGIN cannot go with. */
-function framable([first, values, callback]: readonly unknown[]): QueryConfig | undefined {
+function framable([first, values, callback]: readonly unknown[]): Framable | undefined {
   if (typeof values === "function" || callback !== undefined) return undefined;
-  const config = (typeof first === "string" ? { text: first } : first) as Partial<QueryConfig> | null | undefined;
+  if (typeof first === "string") return isList(values) ? { statement: first, values } : undefined;
+  const config = first as Partial<QueryConfig> | null | undefined;
   if (typeof config?.text !== "string" || unframable.some((key) => propertyOf(config, key) !== undefined))
     return undefined;
   const given = values ?? config.values;
-  if (!Array.isArray(given) || given.length === 0) return undefined;
-  return { ...config, text: config.text, values: given };
+  return isList(given)
+    ? { statement: { ...config, text: config.text, values: [...given] }, values: undefined }
+    : undefined;
 }
 
 /** A cursor is given back at once and sent later; a callback is called, and a promise settles, after that. */
