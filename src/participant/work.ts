@@ -21,7 +21,10 @@ export interface Ending<T> {
 export const commit = <T>(value: T): Ending<T> => ({ commit: true, value });
 export const rollback = <T>(value: T): Ending<T> => ({ commit: false, value });
 
-/** A script of ours is work that only asks for statements, and is handed their rows. */
+/**
+ * A script of ours is work that only asks for statements, and is handed their rows. Errors are thrown into it, so it must
+ * not delegate to a list of statements: a list cannot be thrown into, and would answer with a TypeError in their place.
+ */
 export const ask = <T>(script: Script<T>): Work<T> => script as Generator<Statement, T, never>;
 
 /** Runs the user's body. */
