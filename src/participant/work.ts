@@ -1,7 +1,7 @@
 // What an operation does inside a transaction, as a conversation: it asks for a statement, or for the user's body, and is
 // handed the answer. So one text serves synchronous clients, where nothing may be awaited, and asynchronous ones.
 import type { Awaitable } from "../core/participant.ts";
-import type { Script, Statement } from "../core/script.ts";
+import type { Row, Script, Statement } from "../core/script.ts";
 import type { TransactionGuard } from "./dialect.ts";
 
 export interface Body {
@@ -21,11 +21,13 @@ export interface Ending<T> {
 export const commit = <T>(value: T): Ending<T> => ({ commit: true, value });
 export const rollback = <T>(value: T): Ending<T> => ({ commit: false, value });
 
-/**
- * A script of ours is work that only asks for statements, and is handed their rows. Errors are thrown into it, so it must
- * not delegate to a list of statements: a list cannot be thrown into, and would answer with a TypeError in their place.
- */
-export const ask = <T>(script: Script<T>): Work<T> => script as Generator<Statement, T, never>;
+/** Runs a script of ours. Errors end it here: a script may delegate to a list of statements, into which none can be thrown. */
+export function* ask<T>(script: Script<T>): Work<T> {
+  for (let turn = script.next(); ; ) {
+    if (turn.done) return turn.value;
+    turn = script.next((yield turn.value) as readonly Row[]);
+  }
+}
 
 /** Runs the user's body. */
 export function* call<R>(run: () => Awaitable<R>): Work<R> {

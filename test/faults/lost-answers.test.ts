@@ -24,7 +24,7 @@ describeWithPostgres("an execution whose database's answers get lost", (database
   testEachStatement(live);
 
   testLostCommits(live, {
-    own: "makegood.record_own",
+    own: "makegood.seal_own",
     far: "INSERT INTO makegood.barrier",
     losses: ["reply", "hang", "request"],
   });

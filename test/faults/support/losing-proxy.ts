@@ -37,8 +37,8 @@ export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> 
     }
     let loss: Loss = "none";
     const isMariadb = target.protocol === "mysql:";
-    const read = (isMariadb ? mariadbReader : frontendReader)((message, statement) => {
-      if (statement !== undefined && loss === "none") loss = proxy.decide(statement);
+    const read = (isMariadb ? mariadbReader : frontendReader)((message, statements) => {
+      for (const statement of statements) if (loss === "none") loss = proxy.decide(statement);
       if (loss === "request") end();
       else upstream.write(message);
     });
@@ -71,10 +71,13 @@ export async function startLosingProxy(serverUrl: string): Promise<LosingProxy> 
   return proxy;
 }
 
+/** Handed what goes to the server in one piece, with the texts of the statements in it. */
+type Hear = (message: Buffer, statements: readonly string[]) => void;
+
 const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
 
 /** Cuts a client's bytes into packets of MySQL's protocol; COM_QUERY comes with the statement's text. */
-function mariadbReader(hear: (message: Buffer, statement: string | undefined) => void): (data: Buffer) => void {
+function mariadbReader(hear: Hear): (data: Buffer) => void {
   const [headerBytes, comQuery] = [4, 3];
   let pending: Buffer = Buffer.alloc(0);
   return (data) => {
@@ -84,17 +87,22 @@ function mariadbReader(hear: (message: Buffer, statement: string | undefined) =>
       const message = pending.subarray(0, end);
       pending = pending.subarray(end);
       const isQuery = message[3] === 0 && message[headerBytes] === comQuery;
-      hear(message, isQuery ? message.subarray(headerBytes + 1).toString() : undefined);
+      hear(message, isQuery ? [message.subarray(headerBytes + 1).toString()] : []);
     }
   };
 }
 
-/** Cuts a client's bytes into messages; those that make the server act (Query, Sync) come with the statement's text. */
-function frontendReader(hear: (message: Buffer, statement: string | undefined) => void): (data: Buffer) => void {
+const [parse, bind, describe, execute, query, sync] = ["P", "B", "D", "E", "Q", "S"];
+/** The server carries these out as they come: one of which the rest is lost would be carried out by halves. */
+const heldUntilSync = [parse, bind, describe, execute];
+
+/** Cuts a client's bytes into messages; those up to a Sync are one piece, which may have several statements. */
+function frontendReader(hear: Hear): (data: Buffer) => void {
   const prepared = new Map<string, string>();
+  let held: Buffer[] = [];
+  let statements: string[] = [];
   let pending: Buffer = Buffer.alloc(0);
   let hasStarted = false;
-  let text = "";
   return (data) => {
     pending = Buffer.concat([pending, data]);
     for (;;) {
@@ -111,11 +119,15 @@ function frontendReader(hear: (message: Buffer, statement: string | undefined) =
         .subarray(typeBytes + 4)
         .toString("latin1")
         .split("\0", 2);
-      if (type === "P") prepared.set(first, second);
-      if (type === "P") text = second;
-      else if (type === "B") text = prepared.get(second) ?? text;
-      else if (type === "Q") text = first;
-      hear(message, type === "Q" || type === "S" ? text : undefined);
+      held.push(message);
+      if (type === parse) prepared.set(first, second);
+      if (type === bind) statements.push(prepared.get(second) ?? "");
+      if (type === query) statements.push(first);
+      if (heldUntilSync.includes(type)) continue;
+      const isWhole = type === query || type === sync;
+      hear(Buffer.concat(held), isWhole ? statements : []);
+      held = [];
+      if (isWhole) statements = [];
     }
   };
 }
