@@ -54,11 +54,7 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
   pool.on("connect", (client) => void knowClient(client, systemClock.monotonicMs()));
   const reasonOf = (client: PoolClient, error: unknown): unknown => known.get(client)?.ending ?? error;
 
-  /** `hasBegun`: whether there is anything to roll back. */
-  const checkOut = async <R>(
-    use: (client: PoolClient, heardAt: number) => Promise<R>,
-    hasBegun = (): boolean => true,
-  ): Promise<R> => {
+  const checkOut = async <R>(use: (client: PoolClient, heardAt: number) => Promise<R>, undo = rollBack): Promise<R> => {
     const client = await pool.connect();
     const about = known.get(client) ?? knowClient(client, Number.NEGATIVE_INFINITY);
     let isClean = false;
@@ -67,7 +63,7 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
       isClean = true;
       return result;
     } catch (error) {
-      isClean = about.ending === undefined && (!hasBegun() || (await rollBackPatiently(() => rollBack(client))));
+      isClean = about.ending === undefined && (await rollBackPatiently(() => undo(client)));
       throw error;
     } finally {
       if (isClean) about.heardAt = systemClock.monotonicMs();
@@ -85,7 +81,10 @@ export function pgConnections(pool: Pool, prepare = false): PgConnections {
           await transaction.commit();
           return result;
         },
-        () => transaction?.isSent === true,
+        async (client) => {
+          await transaction?.allSent();
+          if (transaction?.isSent === true) await rollBack(client);
+        },
       );
     },
     async query(tx, sql, parameters, isLast = false) {

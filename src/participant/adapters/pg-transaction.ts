@@ -33,6 +33,11 @@ export class PgTransaction implements Life {
     return this.#opening !== undefined;
   }
 
+  /** Settles when nothing waits for BEGIN any more: what comes next comes behind all that the body has sent. */
+  async allSent(): Promise<void> {
+    await this.#beginning?.catch(() => undefined);
+  }
+
   /**
    * BEGIN was sent and not answered, on a client that may have been dead before. Of one that was alive it is no proof: the
    * server answers to BEGIN and the first statement at once, so that one which lasts too long, or ends its session, looks
@@ -82,6 +87,7 @@ export class PgTransaction implements Life {
   /** Throws CommitRefusedError, and what COMMIT was answered with. */
   async commit(): Promise<void> {
     if (!this.isSent) return;
+    await this.#beginning;
     this.#closing ??= { ending: (await this.#client.query("COMMIT")).command };
     const { ending, error } = this.#closing;
     if (error !== undefined) throw error;

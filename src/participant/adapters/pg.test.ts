@@ -106,6 +106,26 @@ describeWithPostgres("nodePostgres", (database) => {
       expect(await noted(pool, note)).toBe(1);
     });
 
+    it.each([
+      ["a text alone", (tx: pg.PoolClient) => tx.query(`INSERT INTO noted (note) VALUES ('${note}')`)],
+      ["a text with values", (tx: pg.PoolClient) => tx.query(insert, [note])],
+    ] as const)("%s that nobody awaits is part of the transaction all the same", async (_, send) => {
+      const { transaction } = nodePostgres(pool);
+      const failing = transaction(async (tx) => {
+        send(tx).catch(() => undefined);
+        throw new Error("as asked");
+      });
+      await expect(failing).rejects.toThrow("as asked");
+      expect(await noted(pool, note)).toBe(0);
+      await transaction(async (tx) => {
+        send(tx).catch(() => undefined);
+        tx.query("SELECT 1 / $1::int", [0]).catch(() => undefined);
+      }).catch(() => undefined);
+      expect(await noted(pool, note)).toBe(0);
+      await transaction(async (tx) => void send(tx));
+      expect(await noted(pool, note)).toBe(1);
+    });
+
     it("of a pool with pipelining too", async () => {
       const pipelined = new pg.Pool({ connectionString: database.url, max: 1, pipeline: true });
       const { transaction } = nodePostgres(pipelined);
