@@ -72,6 +72,11 @@ describeWithPostgres("nodePostgres", (database) => {
       new Promise((resolve, reject) => {
         tx.query(insert, [note], (error, result) => (error ? reject(error) : resolve(result)));
       });
+    const callbackWithin = (tx: pg.PoolClient): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const callback = (error: Error | null, result: unknown): void => (error ? reject(error) : resolve(result));
+        tx.query({ text: insert, values: [note], callback } as never);
+      });
     const cursor = async (tx: pg.PoolClient): Promise<void> => {
       const opened = tx.query(new Cursor(`${insert} RETURNING note`, [note]));
       expect(await opened.read(2)).toEqual([{ note }]);
@@ -86,6 +91,7 @@ describeWithPostgres("nodePostgres", (database) => {
       ["two statements", (tx) => tx.query(`SELECT 1; INSERT INTO noted (note) VALUES ('${note}')`)],
       ["a time limit of its own", (tx) => tx.query({ text: insert, values: [note], query_timeout: 5_000 } as never)],
       ["a callback", callback],
+      ["a callback in its config", callbackWithin],
       ["a cursor", cursor],
       ["a query of pg's", (tx) => once(tx.query(new pg.Query({ text: insert, values: [note] })), "end")],
       ["three at once", (tx) => Promise.all([tx.query("SELECT 1"), tx.query("SELECT $1::text", [""]), callback(tx)])],
@@ -124,6 +130,12 @@ describeWithPostgres("nodePostgres", (database) => {
       expect(await noted(pool, note)).toBe(0);
       await transaction(async (tx) => void send(tx));
       expect(await noted(pool, note)).toBe(1);
+    });
+
+    it("a time limit of the first statement's own holds", async () => {
+      const { transaction } = nodePostgres(pool);
+      const limited = { text: "SELECT pg_sleep($1)", values: [1], query_timeout: 100 } as never;
+      await expect(transaction((tx) => tx.query(limited))).rejects.toThrow("timeout");
     });
 
     it("of a pool with pipelining too", async () => {
