@@ -28,6 +28,24 @@ describeWithOwnPostgres("a PostgreSQL of a test's own", (server) => {
     expect(await scalar(url, `SELECT answer FROM survives_${mode}`)).toBe(42);
   });
 
+  it("starts again after a kill, though the sessions leave late and each with a line in the log", async () => {
+    const connections = Array.from({ length: 60 }, () => new pg.Client({ connectionString: server().url }));
+    for (const it of connections) it.on("error", () => undefined);
+    await Promise.all(connections.map((it) => it.connect()));
+    const pids = (
+      await Promise.all(connections.map((it) => it.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")))
+    ).map(({ rows }) => rows[0]?.pid ?? 0);
+    for (const pid of pids) process.kill(pid, "SIGSTOP");
+    const restarted = server().restart("kill");
+    while (pids.length > 0) {
+      await new Promise((resolve) => void setTimeout(resolve, 20));
+      for (const pid of pids.splice(0, 8)) process.kill(pid, "SIGCONT");
+    }
+    await restarted;
+    expect(await scalar(server().url, "SELECT 1")).toBe(1);
+    await Promise.allSettled(connections.map((it) => it.end()));
+  });
+
   it("refuses connections while it is stopped", async () => {
     await server().stop();
     await expect(scalar(server().url, "SELECT 1")).rejects.toThrow("ECONNREFUSED");

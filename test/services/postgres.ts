@@ -169,6 +169,7 @@ async function startOn(place: Place, dataDir: string, port: number, password: st
   const settings = Object.entries({ ...place.settings, port: String(port) });
   const until = performance.now() + startPatienceMs;
   for (;;) {
+    const said = existsSync(logFile) ? readFileSync(logFile, "utf8").length : 0;
     const pid = await startGuarded({
       command: join(place.binaries, "postgres"),
       args: ["-D", dataDir, ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])],
@@ -181,9 +182,9 @@ async function startOn(place: Place, dataDir: string, port: number, password: st
     const found = await untilItAnswers(addressOf(port, password), pid, until);
     if (found === "answers") return pid;
     if (found === "silent") await signalGuarded(pid, "SIGQUIT");
-    const log = readFileSync(logFile, "utf8");
-    // After a SIGKILL of the postmaster its sessions take a moment to notice and to let go of the shared memory.
-    const isPredecessorLeaving = /pre-existing shared memory block|lock file "postmaster\.pid"/.test(log.slice(-600));
+    const log = readFileSync(logFile, "utf8").slice(said);
+    // After a SIGKILL of the postmaster its sessions take a moment to notice, each with a line, and to let go of the shared memory.
+    const isPredecessorLeaving = /pre-existing shared memory block|lock file "postmaster\.pid"/.test(log);
     if (isPredecessorLeaving && performance.now() < until) continue;
     throw new Error(`Expected PostgreSQL to answer on port ${port}, found that it ${found}:\n${log.slice(-4000)}`);
   }
