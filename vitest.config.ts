@@ -17,10 +17,13 @@ export default defineConfig({
     globalSetup: ["test/services/global-setup.ts"],
     // Processes, not threads: tests kill, freeze and watch real processes, and node:sqlite blocks its thread.
     pool: "forks",
-    // At least two, since most of a test's time is spent waiting for a disk; more would only contend for it.
-    maxWorkers: Math.min(8, Math.max(2, availableParallelism())),
+    // One more than processors, since a fifth of the time goes into waiting for disks and timers.
+    maxWorkers: Math.min(8, availableParallelism() + 1),
     execArgv: ["--disable-warning=ExperimentalWarning"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs; how long a test takes is the machine's business.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    setupFiles: ["test/patience.ts"],
+    expect: { poll: { timeout: 30_000 } },
   },
 });

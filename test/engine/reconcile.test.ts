@@ -234,7 +234,7 @@ describeEngine("a reconciler", (newScene) => {
 
   it("ends the incident when the fix was restarted and completed, and watches the row afresh when it is settled", async () => {
     const scene = newScene();
-    const bad = table(rowsOf("a", "b"));
+    const bad = table([]);
     let isBroken = true;
     const fix = job("fix", { input: Input }, async (_ctx, { id }) => {
       if (isBroken) throw new NonRetryableError("no");
@@ -244,6 +244,8 @@ describeEngine("a reconciler", (newScene) => {
     const app = scene.app({}, fix, sweep);
     await app.run();
     const scan = async () => (await app.start(sweep, undefined)).result();
+    // Not before: the window is short, and to come up may take longer.
+    bad.rows.push(...rowsOf("a", "b"));
     await scan();
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect(await scan()).toMatchObject({ givenUp: 2 });

@@ -8,7 +8,7 @@ import { root } from "./doc-tables.ts";
 
 const isWindows = process.platform === "win32";
 const tools = join(root, "node_modules");
-const published = ["package.json", "README.md", "CHANGELOG.md", "LICENSE"];
+const published = ["package.json", "README.md", "README.zh-CN.md", "CHANGELOG.md", "LICENSE"];
 const buildSettings = ["package.json", "tsconfig.json", "tsconfig.build.json"];
 
 export interface Ended {
