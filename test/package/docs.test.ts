@@ -12,7 +12,7 @@ import { membersOf, root, tables } from "./doc-tables.ts";
 const mayWrite = process.env["MAKEGOOD_WRITE_DOCS"] === "1";
 const pages = [
   join("examples", "patterns", "README.md"),
-  ...["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"],
+  ...["README.md", "README.zh-CN.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"],
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".md"))
     .map((path) => join("docs", path)),

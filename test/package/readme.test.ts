@@ -70,6 +70,20 @@ describe("the README", () => {
     expect(readFileSync(join(root, file), "utf8")).toContain(text);
   });
 
+  it("says in Chinese what it says: the same code, links and headings, in the same order", () => {
+    const chinese = readFileSync(join(root, "README.zh-CN.md"), "utf8");
+    const code = (text: string) => [...text.matchAll(/^```\w+\n[\s\S]*?^```$/gm)].map(([block]) => block);
+    expect(code(chinese)).toEqual(code(readme));
+    const bare = (text: string) => text.replaceAll(/^```[\s\S]*?^```$/gm, "");
+    const linksOf = (text: string) => [...bare(text).matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+    const isSwitch = (link = "") => link.startsWith("README");
+    expect(linksOf(chinese).filter((link) => !isSwitch(link))).toEqual(
+      linksOf(readme).filter((link) => !isSwitch(link)),
+    );
+    const depths = (text: string) => [...bare(text).matchAll(/^(#+) /gm)].map(([, marks]) => marks);
+    expect(depths(chinese)).toEqual(depths(readme));
+  });
+
   it("names the scripts that there are", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     for (const [, name = ""] of readme.matchAll(/npm (?:run )?(demo|test|check|build|format)\b/g))
