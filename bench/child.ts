@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { execArgv } from "./node-flags.ts";
 
 export interface Child<Word> {
   /** What it says next. Rejects when it ends instead. */
@@ -15,7 +16,7 @@ export interface Child<Word> {
 /** `file` is relative to this folder. Its orders are the first thing that it hears. */
 export function startChild<Word>(file: string, orders: unknown): Child<Word> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
-    execArgv: ["--disable-warning=ExperimentalWarning"],
+    execArgv: [...execArgv],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const words: Word[] = [];

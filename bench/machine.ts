@@ -3,12 +3,14 @@ import { closeSync, fdatasyncSync, openSync, rmSync, statfsSync, writeSync } fro
 import { availableParallelism, cpus, release, tmpdir, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { quantile } from "./measure.ts";
+import { nodeFlags } from "./node-flags.ts";
 
 export interface Machine {
   readonly date: string;
   readonly processors: string;
   readonly memoryGib: number;
   readonly system: string;
+  /** Its version, and the flags of the samples' processes. */
   readonly node: string;
   /** Of 200 writes of 8 KiB in the folder of the samples. */
   readonly fdatasyncMs: { readonly p50: number; readonly p99: number };
@@ -25,7 +27,7 @@ export function lookAtMachine(): Machine {
     processors: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? "unknown"}`,
     memoryGib: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
-    node: process.versions.node,
+    node: [process.versions.node, ...nodeFlags].join(" "),
     fdatasyncMs: probeDisk(),
     isDiskless: statfsSync(tmpdir()).type === tmpfs,
   };

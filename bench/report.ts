@@ -37,8 +37,13 @@ function figures({ samples }: SuiteResult, entrant: Entrant, { id, kind }: Case)
   return figuresOf(kind, samples.get(entrant)?.get(id) ?? []);
 }
 
+/** What the others are compared with. */
+function reference(store: StoreKind, result: SuiteResult): Entrant | undefined {
+  return entrantsOn(store, result).find(({ role }) => role === "ours");
+}
+
 function ourFigures(result: SuiteResult, store: StoreKind, it: Case): Figures | null {
-  const ours = entrantsOn(store, result).find(({ role }) => role === "ours");
+  const ours = reference(store, result);
   return ours === undefined ? null : figures(result, ours, it);
 }
 
@@ -46,7 +51,7 @@ function ourFigures(result: SuiteResult, store: StoreKind, it: Case): Figures | 
 
 type ByCase<T> = Readonly<Record<string, T>>;
 
-/** `ratios`: ours to theirs, by case and name. `shares`: of the floor. `toFirst`: to the suite's first case. */
+/** `variants`: other settings of ours. `ratios`: ours to theirs, by case and name. `shares`: of the floor. `toFirst`: to the suite's first case. */
 export function jsonOf(result: SuiteResult, store: StoreKind, surroundings: Surroundings): string {
   const entrants = entrantsOn(store, result);
   const byCase = (entrant: Entrant): ByCase<Figures> =>
@@ -62,6 +67,7 @@ export function jsonOf(result: SuiteResult, store: StoreKind, surroundings: Surr
     suite: result.suite.name,
     store,
     ours: ours === undefined ? {} : byCase(ours),
+    variants: record(only("ours").slice(1), ({ contender }) => contender.name, byCase),
     peers: record(only("peer"), ({ contender }) => contender.name, byCase),
     ratios: record(
       result.cases,
@@ -133,8 +139,8 @@ function tableOf(result: SuiteResult, store: StoreKind, it: Case): string {
   const rows = entrantsOn(store, result).flatMap((entrant) => {
     const its = figures(result, entrant, it);
     if (its === null) return [];
-    const ratio = entrant.role === "ours" || ours === null ? ratioToFirst(result, store, it) : ratioOf(ours, its);
-    return [rowOf(entrant, its, entrant.role === "ours" ? null : ratio, it)];
+    const ratio = entrant === reference(store, result) || ours === null ? null : ratioOf(ours, its);
+    return [rowOf(entrant, its, ratio, it)];
   });
   const toFirst = ratioToFirst(result, store, it);
   const lines = [

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Entrant } from "./entrants.ts";
+import { execArgv } from "./node-flags.ts";
 import type { FreshPlace, PlaceSource } from "./places.ts";
 import type { SampleReply, SampleRequest, Taken } from "./sample.ts";
 
@@ -47,7 +48,7 @@ function runProcess(wish: SampleWish, { place, serverPid }: FreshPlace): Promise
   };
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL("./sample.ts", import.meta.url)), {
-      execArgv: ["--disable-warning=ExperimentalWarning", ...profileArguments(wish)],
+      execArgv: [...execArgv, ...profileArguments(wish)],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     let output = "";

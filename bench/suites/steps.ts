@@ -6,29 +6,42 @@ import { keepInFlight, measureLatency, measureRate } from "../measure.ts";
 import { withWorkingApp } from "../store.ts";
 import type { Suite } from "./suite.ts";
 
-export const threeSteps = job("three-steps", {}, async (ctx) => {
-  const one = await ctx.step("one", { run: () => 1, irreversible: "does nothing" });
-  const two = await ctx.step("two", { run: () => one + 1, irreversible: "does nothing" });
-  return ctx.step("three", { run: () => two + 1, irreversible: "does nothing" });
-});
-
-const atOnce: RunCase = (place, { count, warmUp }, meter) =>
-  withWorkingApp(place, [threeSteps], async (app) => {
-    const one = async (): Promise<void> =>
-      expectEqual("result", await (await app.start(threeSteps, undefined)).result(), 3);
-    await keepInFlight(256, warmUp, one);
-    const sample = await measureRate(count, () => keepInFlight(256, count, one), meter);
-    expectEqual("completed jobs", (await app.counts()).completed, warmUp + count);
-    return sample;
+const jobOf = (name: string, results: "recorded" | "early") =>
+  job(name, { results }, async (ctx) => {
+    const one = await ctx.step("one", { run: () => 1, irreversible: "does nothing" });
+    const two = await ctx.step("two", { run: () => one + 1, irreversible: "does nothing" });
+    return ctx.step("three", { run: () => two + 1, irreversible: "does nothing" });
   });
+export const threeSteps = jobOf("three-steps", "recorded");
+const earlySteps = jobOf("early-steps", "early");
 
-const alone: RunCase = (place, { count, warmUp }, meter) =>
-  withWorkingApp(place, [threeSteps], async (app) => {
-    const one = async (): Promise<void> =>
-      expectEqual("result", await (await app.start(threeSteps, undefined)).result(), 3);
-    await keepInFlight(1, warmUp, one);
-    return measureLatency(count, one, meter);
-  });
+const atOnce =
+  (definition: typeof threeSteps): RunCase =>
+  (place, { count, warmUp }, meter) =>
+    withWorkingApp(place, [definition], async (app) => {
+      const one = async (): Promise<void> =>
+        expectEqual("result", await (await app.start(definition, undefined)).result(), 3);
+      await keepInFlight(256, warmUp, one);
+      const sample = await measureRate(count, () => keepInFlight(256, count, one), meter);
+      expectEqual("completed jobs", (await app.counts()).completed, warmUp + count);
+      return sample;
+    });
+
+const alone =
+  (definition: typeof threeSteps): RunCase =>
+  (place, { count, warmUp }, meter) =>
+    withWorkingApp(place, [definition], async (app) => {
+      const one = async (): Promise<void> =>
+        expectEqual("result", await (await app.start(definition, undefined)).result(), 3);
+      await keepInFlight(1, warmUp, one);
+      return measureLatency(count, one, meter);
+    });
+
+/** The same of a job that is handed its results early, by case. */
+export const earlyCases: Readonly<Record<string, RunCase>> = {
+  "steps/256": atOnce(earlySteps),
+  "steps/1": alone(earlySteps),
+};
 
 export const steps: Suite = {
   name: "steps",
@@ -42,7 +55,7 @@ export const steps: Suite = {
       count: 60_000,
       warmUp: 10_000,
       peerCount: 2_000,
-      ours: atOnce,
+      ours: atOnce(threeSteps),
     },
     {
       id: "1",
@@ -52,7 +65,7 @@ export const steps: Suite = {
       count: 1_000,
       warmUp: 200,
       peerCount: 300,
-      ours: alone,
+      ours: alone(threeSteps),
     },
   ],
 };

@@ -59,6 +59,7 @@ const stillClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => 0,
   after: () => () => undefined,
+  drained: (run) => queueMicrotask(() => process.nextTick(run)),
   soon: (run) => void setImmediate(run),
 };
 
