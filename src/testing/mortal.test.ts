@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type AnyJob, type App, job, makegood, participant, type Store } from "makegood";
+import { type AnyJob, type App, every, job, makegood, participant, type Store } from "makegood";
 import { nodeSqlite, sqlite } from "makegood/sqlite";
 import { type Mortal, mortal } from "makegood/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -68,6 +68,21 @@ describe("a mortal store", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(heard).toEqual([]);
     expect(life.isDead).toBe(true);
+  });
+
+  it("fires no schedule after death", async () => {
+    const life = mortalStore();
+    let count = 0;
+    const tick = job("tick", { on: [every("1s")] }, () => void count++);
+    const doomed = appOn(life.store, tick);
+    await doomed.run();
+    await expect.poll(() => count).toBe(1);
+    life.kill();
+    const app = survivor();
+    await app.open();
+    const before = (await app.list()).length;
+    await new Promise((resolve) => setTimeout(resolve, 2_200));
+    expect(await app.list()).toHaveLength(before);
   });
 
   it("killed at every point of a saga in turn, a second worker ends it with each effect once", async () => {

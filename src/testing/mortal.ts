@@ -24,8 +24,17 @@ export interface Mortal {
   close(): Promise<void>;
 }
 
-const rooms = ["executions", "workers", "commands", "reads", "executors"] as const;
-type Room = (typeof rooms)[number];
+/** The parts of a store that are made of calls; `own` is not, it writes what others call. */
+type Room = Exclude<
+  {
+    [name in keyof Store]: Store[name] extends string | number | ((...args: never) => unknown) ? never : name;
+  }[keyof Store],
+  "own"
+>;
+const allRooms: Readonly<Record<Room, true>> = {
+  ...{ executions: true, workers: true, commands: true, reads: true, schedules: true, executors: true },
+};
+const rooms = Object.keys(allRooms) as readonly Room[];
 
 /**
  * Kill a worker inside one process: its store's calls never return.
