@@ -14,7 +14,6 @@ import type { Clock, Log, Random, Tasks } from "./core/ports.ts";
 import { schedulesChanged } from "./core/schedule-store.ts";
 import type { Script } from "./core/script.ts";
 import type { Store } from "./core/store.ts";
-import { createAfterTurn } from "./engine/after-turn.ts";
 import { App } from "./engine/app.ts";
 import { Engagements } from "./engine/engagements.ts";
 import type { Env } from "./engine/env.ts";
@@ -24,6 +23,7 @@ import { Followers } from "./engine/follow/followers.ts";
 import { GroupCommit } from "./engine/group-commit.ts";
 import { Registry } from "./engine/registry.ts";
 import type { Companion, Session } from "./engine/session.ts";
+import { Turns } from "./engine/turns.ts";
 import { Worker } from "./engine/worker.ts";
 import { Relay } from "./messaging/relay.ts";
 import { createRelays } from "./messaging/relays.ts";
@@ -123,7 +123,7 @@ export function makegood(options: AppOptions): App {
     journal: new GroupCommit({ store: store.executions, lanes: store.flushLanes, clock, random, log }),
     clock,
     random,
-    afterTurn: createAfterTurn(clock),
+    turns: new Turns(clock),
     newId: createIdSource(clock.now, (bytes) => random.bytes(bytes)),
     sha256,
     log,

@@ -11,6 +11,8 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, Math.min(Math.max(0, delayMs), maxTimerMs));
     return () => clearTimeout(timer);
   },
+  // A tick asked for by a microtask comes when no microtask is left; asked for by anything else it may come before them.
+  drained: (run) => queueMicrotask(() => process.nextTick(run)),
   soon: (run) => void setImmediate(run),
 };
 

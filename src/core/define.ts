@@ -32,6 +32,7 @@ const jobOptionKeys: readonly (keyof JobOptions<never, never>)[] = [
   "attemptTimeout",
   "retry",
   "onFailure",
+  "results",
   "priority",
   "group",
   "concurrency",
@@ -61,6 +62,8 @@ export interface JobSettings {
   /** Whether a function that throws by itself is run again. */
   readonly retriesFunction: boolean;
   readonly onFailure: "compensate" | "park";
+  /** The function is handed a step's result before its row has landed. */
+  readonly hearsEarly: boolean;
   readonly priority: number;
   readonly concurrency: Concurrency<unknown> | null;
   readonly retainMs: number;
@@ -105,6 +108,7 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
     if (options[option] !== undefined && typeof options[option] !== "function")
       throw new OptionError(option, `${at(option)}: expected a function of the input, found ${typeof options[option]}`);
   oneOf(options.onFailure, ["compensate", "park"], at("onFailure"));
+  oneOf(options.results, ["recorded", "early"], at("results"));
   oneOf(options.effect, effects, at("effect"));
   checkDeclarations(options.checklist, at("checklist"));
   const concurrency: Concurrency<unknown> | undefined =
@@ -119,6 +123,7 @@ export function resolveJobSettings(defined: AnyJob): JobSettings {
     retry: resolveRetry(options.retry, undefined, at("retry")),
     retriesFunction: options.retry !== undefined,
     onFailure: options.onFailure ?? "compensate",
+    hearsEarly: options.results === "early",
     priority:
       options.priority === undefined
         ? defaultJobSettings.priority

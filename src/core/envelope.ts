@@ -184,7 +184,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The plain body. */
 function open(bytes: Uint8Array, codecs: ReadonlyMap<number, ValueCodec>): Uint8Array {
   if (!(bytes instanceof Uint8Array)) throw corrupt(`expected bytes, found ${describeValue(bytes)}`);
-  const [version, codecId, keyIdChars] = bytes;
+  // By place: taking them apart as a list costs half a microsecond.
+  const version = bytes[0];
+  const codecId = bytes[1];
+  const keyIdChars = bytes[2];
   if (version === undefined || codecId === undefined || keyIdChars === undefined)
     throw corrupt(`expected a header of 3 bytes, found ${bytes.length}`);
   if (version !== envelopeVersion)

@@ -219,6 +219,11 @@ export interface JobOptions<I, O> {
   readonly retry?: RetryPolicy;
   /** What a step's final failure does before the pivot. Default `compensate`. */
   readonly onFailure?: "compensate" | "park";
+  /**
+   * When the function is handed what a step came to. `recorded` (default): once that is in the database. `early`: at once, a
+   * commit sooner; whatever it then asks `ctx` for waits for the record, and so does its end.
+   */
+  readonly results?: "recorded" | "early";
   /** 0 (first) … 9, default 5. */
   readonly priority?: number;
   readonly group?: string | ((input: NoInfer<O>) => string);

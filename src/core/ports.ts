@@ -7,7 +7,9 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `run` once after `delayMs`; the returned function takes it back. A pending timer does not keep the process alive. */
   after(delayMs: number, run: () => void): () => void;
-  /** Calls `run` once all microtasks that are pending now, and those they start, have run. */
+  /** Calls `run` once all microtasks that are pending now, and those they start, have run; before anything else arrives. */
+  drained(run: () => void): void;
+  /** Calls `run` in the next turn of the event loop: later than `drained`, when what had arrived by now was heard. */
   soon(run: () => void): void;
 }
 

@@ -1,9 +1,10 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { InputError, OptionError, toStoredError } from "./errors.ts";
+import { InputError, OptionError } from "./errors.ts";
 import { parseMarks } from "./redact.ts";
 import { checkSchema, type Schema, type Validated, type ValidateOptions, validateInput } from "./schema.ts";
+import { toStoredError } from "./stored-error.ts";
 
 const fake = (validate: (value: unknown) => unknown): Schema<unknown, unknown> => ({
   "~standard": { version: 1, vendor: "fake", validate },

@@ -66,6 +66,8 @@ export type StartOutcome =
       readonly token: number;
       readonly createdAt: number;
       readonly deadlineAt: number | null;
+      /** Other processes hear of it by the commit itself: no need to announce it. */
+      readonly isAnnounced?: boolean;
     }
   /** The key is taken; `id` and `round` are the newest. After an unknown outcome `id` may be the caller's own: then it was started. */
   | {

@@ -54,6 +54,8 @@ export type Call = {
   readonly role: Extract<Role, "action" | "try">;
   /** Order of calls; undone in reverse. */
   readonly started: number;
+  /** Up to which of the rows sent the function knew when it made it: it begins when they have landed. */
+  readonly behind: number;
   /** A previous owner may have started it: a refusal proves nothing, and unrecorded it counts as perhaps happened. */
   readonly isDirty: boolean;
   /** Set once settled in the journal. */

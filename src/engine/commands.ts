@@ -1,5 +1,5 @@
 // Commands from people and programs, each with its actor in the audit.
-import { CatalogError, ExecutionStateError, ExecutionUnknownError, toStoredError } from "../core/errors.ts";
+import { CatalogError, ExecutionStateError, ExecutionUnknownError } from "../core/errors.ts";
 import { isTerminal } from "../core/execution.ts";
 import type { Execution, Signal, StepName } from "../core/job.ts";
 import type { Role } from "../core/journal.ts";
@@ -8,6 +8,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Actor } from "../core/ports.ts";
 import { validateInput } from "../core/schema.ts";
 import type { CommandOutcome } from "../core/store.ts";
+import { toStoredError } from "../core/stored-error.ts";
 import type { Reader } from "./reader.ts";
 import { checkId, type Session } from "./session.ts";
 import type { Starter } from "./starter.ts";

@@ -81,7 +81,7 @@ async function confirmOne(run: Run, call: Call): Promise<Tried<"ran" | "recorded
         (tx) => mapMaybe(body(tx, result), () => ({ bytes: null, value: undefined })),
       );
       if (outcome.kind !== "landed") return outcome;
-      run.voided(outcome.place);
+      run.results.voided(outcome.place);
       run.ledger.keep(outcome.row);
       return { kind: "ok", value: "recorded" };
     }

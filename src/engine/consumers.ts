@@ -1,12 +1,13 @@
 // The engine, seen from the relay of messages: which jobs subscribe, how one is started for a message, and how it stands.
 import type { JobSettings } from "../core/define.ts";
-import { CatalogError, parseStoredError, type StoredError, toStoredError } from "../core/errors.ts";
+import { CatalogError, type StoredError } from "../core/errors.ts";
 import { isTerminal, shownState } from "../core/execution.ts";
 import type { ExecutionId } from "../core/ids.ts";
 import type { AnyJob } from "../core/job.ts";
 import { messageKey } from "../core/keys.ts";
 import type { Message, MessageTrigger } from "../core/message.ts";
 import type { ClaimedMessage, MessageConsumers, Standing, StartedExecution, Subscription } from "../core/outbox.ts";
+import { parseStoredError, toStoredError } from "../core/stored-error.ts";
 import type { Ending } from "./engagements.ts";
 import type { Env } from "./env.ts";
 import type { Session } from "./session.ts";

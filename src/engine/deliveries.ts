@@ -1,6 +1,6 @@
 // Results reach the function in the order of their seq, one at a time, each after the microtasks of the one before have
 // drained: replay from the journal does the same, so that whatever the function does next is the same as well.
-import type { Clock } from "../core/ports.ts";
+import type { Turns } from "./turns.ts";
 
 export interface Place {
   /** undefined: not known yet; null: nothing to deliver. */
@@ -8,13 +8,15 @@ export interface Place {
 }
 
 export class Deliveries {
-  readonly #clock: Clock;
+  readonly #turns: Turns;
   #line: Place[] = [];
-  #isResting = false;
+  /** The turn of the last delivery. */
+  #turn = -1;
+  #isWaiting = false;
   #isStopped = false;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(turns: Turns) {
+    this.#turns = turns;
   }
 
   /** Takes the next place in line; call when a seq is assigned. */
@@ -29,8 +31,20 @@ export class Deliveries {
     this.#drain();
   }
 
+  /** Whether what is delivered now may reach the function at once. If so, it must be, and counts as the last delivery. */
+  passes(): boolean {
+    if (this.#isStopped || this.#line.length > 0 || this.isBeingHeard) return false;
+    this.#turn = this.#turns.enter();
+    return true;
+  }
+
+  /** The function may not have done all it can with the last one. */
+  get isBeingHeard(): boolean {
+    return !this.#turns.hasEnded(this.#turn);
+  }
+
   get isEmpty(): boolean {
-    return this.#line.length === 0 && !this.#isResting;
+    return this.#line.length === 0 && !this.isBeingHeard;
   }
 
   /** Nothing is delivered any more. */
@@ -40,19 +54,26 @@ export class Deliveries {
   }
 
   #drain(): void {
-    while (!this.#isResting && !this.#isStopped) {
+    while (!this.#isStopped) {
       const first = this.#line[0];
       if (first?.deliver === undefined) return;
+      if (first.deliver !== null && this.isBeingHeard) {
+        this.#drainLater();
+        return;
+      }
       this.#line.shift();
       if (first.deliver === null) continue;
+      this.#turn = this.#turns.enter();
       first.deliver();
-      if (this.#line.length === 0) return;
-      // Others wait behind it: their turn comes when the function has done all it can with this one.
-      this.#isResting = true;
-      this.#clock.soon(() => {
-        this.#isResting = false;
-        this.#drain();
-      });
     }
+  }
+
+  #drainLater(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#turns.after(() => {
+      this.#isWaiting = false;
+      this.#drain();
+    });
   }
 }

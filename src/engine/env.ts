@@ -12,6 +12,7 @@ import type { Engagements } from "./engagements.ts";
 import type { Followers } from "./follow/followers.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Registry } from "./registry.ts";
+import type { Turns } from "./turns.ts";
 
 /** A line that a job wrote to `ctx.log`, with marked values of its input taken out. */
 export interface JobLine {
@@ -28,8 +29,7 @@ export interface Env {
   readonly journal: GroupCommit;
   readonly clock: Clock;
   readonly random: Random;
-  /** See `createAfterTurn`. */
-  readonly afterTurn: (run: () => void) => void;
+  readonly turns: Turns;
   /** Ids in the order in which they were asked for. */
   readonly newId: () => ExecutionId;
   readonly sha256: Sha256;

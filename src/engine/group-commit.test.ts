@@ -45,6 +45,7 @@ const clock = {
     const timer = setTimeout(run, 0);
     return () => clearTimeout(timer);
   },
+  drained: (run: () => void) => queueMicrotask(() => process.nextTick(run)),
   soon: (run: () => void) => void setImmediate(run),
 };
 const random = { next: () => 0, bytes: (n: number) => new Uint8Array(n) };
@@ -82,9 +83,9 @@ describe("group commit", () => {
     const commits = journal(store, 2);
     const send = (count: number) =>
       Promise.all(Array.from({ length: count }, (_, i) => commits.write(write(String(i)))));
-    await send(100);
-    await send(20);
-    expect(calls.map((call) => call.writes.length)).toEqual([50, 50, 20]);
+    await send(200);
+    await send(64);
+    expect(calls.map((call) => call.writes.length)).toEqual([100, 100, 64]);
   });
 
   it("lets what comes meanwhile ride in the next one", async () => {
@@ -125,6 +126,63 @@ describe("group commit", () => {
       [["b", "c"]],
       [["d"]],
     ]);
+  });
+
+  it("folds the records that wait into the end behind them, but into nothing else that moves the execution", async () => {
+    const { store, calls } = fakeStore(({ writes }) => writes.map(() => ({ kind: "done", children: [] })));
+    const commits = journal(store);
+    const moves = ["complete", "confirm", "compensated", "park", "suspend", "turn-back"] as const;
+    await Promise.all(
+      moves.flatMap((name) => [
+        commits.write(write(name, "last")),
+        commits.write({ lease: write(name).lease, direction: "forward", transition: { name } }),
+      ]),
+    );
+    const shapes = calls
+      .flatMap((call) => call.writes)
+      .map(({ lease, records, transition }) => [lease.executionId, records?.length ?? 0, transition?.name]);
+    expect(shapes.toSorted()).toEqual([
+      ["compensated", 0, "compensated"],
+      ["compensated", 1, undefined],
+      ["complete", 1, "complete"],
+      ["confirm", 1, "confirm"],
+      ["park", 0, "park"],
+      ["park", 1, undefined],
+      ["suspend", 0, "suspend"],
+      ["suspend", 1, undefined],
+      ["turn-back", 0, "turn-back"],
+      ["turn-back", 1, undefined],
+    ]);
+  });
+
+  it("fails what stands behind a write that fails, and sends what comes after", async () => {
+    const { store, calls } = fakeStore(({ writes }) => {
+      if (writes.some(({ records }) => records?.[0]?.step === "bad")) throw new Error("value too long");
+      return writes.map(() => ({ kind: "done", children: [] }));
+    });
+    const commits = journal(store);
+    const bad = commits.write(write("1", "bad"));
+    await new Promise((resolve) => setImmediate(resolve));
+    const park: Write = { lease: write("1").lease, direction: "any", transition: { name: "park" } };
+    const end: Write = { lease: write("1").lease, direction: "forward", transition: { name: "complete" } };
+    const answers = await Promise.allSettled([bad, commits.write(end), commits.write(write("2"))]);
+    expect(answers.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
+    expect(await commits.write(park)).toMatchObject({ kind: "done" });
+    const sent = calls.flatMap((call) => call.writes.map(({ transition }) => transition?.name));
+    expect(sent).not.toContain("complete");
+    await commits.drained();
+  });
+
+  it("sends what stands behind the note of an attempt that fails", async () => {
+    const { store } = fakeStore(({ writes }) => {
+      if (writes.some(({ attempts }) => attempts !== undefined)) throw new Error("value too long");
+      return writes.map(() => ({ kind: "done", children: [] }));
+    });
+    const commits = journal(store);
+    const note = commits.write({ lease: write("1").lease, direction: "any", attempts: [] });
+    const rest = commits.write(write("1", "a"));
+    const answers = await Promise.allSettled([note, rest]);
+    expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
   });
 
   it("gives each element its own outcome, and sends the busy one again", async () => {

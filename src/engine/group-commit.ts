@@ -3,7 +3,9 @@
 // nothing is acknowledged before it has committed.
 //
 // Writes of one execution go out one after another, in the order in which they were handed over: a later one waits while
-// an earlier one is in flight, since both would need the same guard row. Records that wait side by side are folded into one.
+// an earlier one is in flight, since both would need the same guard row. Records that wait side by side are folded into one,
+// and into the end that follows them. Where one with records fails, those behind it fail with it: they were handed over in
+// the belief that it lands.
 //
 // What a failure does to callers:
 //   busy                  sent again in the next flush; the others of the batch are done
@@ -56,7 +58,7 @@ const firstPauseMs = 5;
 const maxPauseMs = 1_000;
 const defaultMaxBatch = 1_000;
 /** Not worth sharing out: a commit of its own costs more than the wait for the one before. */
-const smallBatch = 32;
+const smallBatch = 64;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -125,12 +127,9 @@ export class GroupCommit {
     this.#isClosed = true;
     for (const start of this.#starts) start.reject(closed());
     this.#starts = [];
-    for (const first of this.#ready) {
-      this.#lines.delete(first.write.lease.executionId);
-      for (let pending: PendingWrite | undefined = first; pending !== undefined; pending = pending.next)
-        fail(pending, closed());
-    }
+    const ready = this.#ready;
     this.#ready = [];
+    for (const first of ready) this.#failLine(first, closed());
     this.#wakeIdle();
   }
 
@@ -192,10 +191,7 @@ export class GroupCommit {
   async #split(starts: readonly PendingStart[], writes: readonly PendingWrite[], error: unknown): Promise<void> {
     if (this.#isClosed || starts.length + writes.length === 1) {
       for (const start of starts) start.reject(error);
-      for (const pending of writes) {
-        this.#leave(pending);
-        fail(pending, error);
-      }
+      for (const pending of writes) this.#fail(pending, error);
       return;
     }
     const half = (n: number): number => Math.ceil(n / 2);
@@ -228,6 +224,22 @@ export class GroupCommit {
     }
   }
 
+  /** Notes of attempts and progress matter to nobody behind them. */
+  #fail(pending: PendingWrite, error: unknown): void {
+    const { records, transition } = pending.write;
+    if (this.#isClosed || records !== undefined || transition !== undefined) this.#failLine(pending, error);
+    else {
+      this.#leave(pending);
+      tellFailed(pending, error);
+    }
+  }
+
+  #failLine(first: PendingWrite, error: unknown): void {
+    this.#lines.delete(first.write.lease.executionId);
+    for (let pending: PendingWrite | undefined = first; pending !== undefined; pending = pending.next)
+      tellFailed(pending, error);
+  }
+
   #makeReady(pending: PendingWrite): void {
     pending.isOut = false;
     this.#ready.push(pending);
@@ -250,24 +262,30 @@ export class GroupCommit {
 const closed = (): Error =>
   new CatalogError("APP_CLOSED", "this app is stopped: the write was not sent. Start a new app to go on", {});
 
-function fail(pending: PendingWrite, error: unknown): void {
-  pending.hearer.failed(error);
-  for (const other of pending.others ?? []) other.failed(error);
+function tellFailed({ hearer, others = [] }: PendingWrite, error: unknown): void {
+  hearer.failed(error);
+  for (const other of others) other.failed(error);
 }
 
 /** Plain records and attempts of the same direction share their fate, so they may share a write. */
 const isPlain = (write: Write): boolean =>
   write.transition === undefined && write.children === undefined && write.seenInbox === undefined;
+/** Completes it, or decides to: refused only by a cancel, after which the execution turns back, knowing what was not recorded. */
+const isCompletion = ({ transition, seenInbox }: Write): boolean =>
+  (transition?.name === "complete" || transition?.name === "confirm") && seenInbox === undefined;
 const canFold = (a: Write, b: Write): boolean =>
-  isPlain(a) && isPlain(b) && a.direction === b.direction && a.lease.token === b.lease.token;
+  isPlain(a) && (isPlain(b) || isCompletion(b)) && a.direction === b.direction && a.lease.token === b.lease.token;
 
 function fold(a: Write, b: Write): Write {
+  const { records = a.records, attempts = a.attempts, takes = a.takes, progress = a.progress } = b;
   return {
-    lease: a.lease,
-    direction: a.direction,
-    records: [...(a.records ?? []), ...(b.records ?? [])],
-    attempts: [...(a.attempts ?? []), ...(b.attempts ?? [])],
-    takes: [...(a.takes ?? []), ...(b.takes ?? [])],
-    ...((b.progress ?? a.progress) ? { progress: (b.progress ?? a.progress) as NonNullable<Write["progress"]> } : {}),
+    ...b,
+    ...(records && { records: join(a.records, records) }),
+    ...(attempts && { attempts: join(a.attempts, attempts) }),
+    ...(takes && { takes: join(a.takes, takes) }),
+    ...(progress && { progress }),
   };
 }
+
+const join = <T>(a: readonly T[] | undefined, b: readonly T[]): readonly T[] =>
+  a === undefined || a === b ? b : [...a, ...b];

@@ -1,15 +1,9 @@
 // Waiting for an execution to end, and what callers are told of it.
-import {
-  CatalogError,
-  ExecutionNotSuccessfulError,
-  ExecutionUnknownError,
-  parseStoredError,
-  type StoredError,
-  toStoredError,
-} from "../core/errors.ts";
+import { CatalogError, ExecutionNotSuccessfulError, ExecutionUnknownError, type StoredError } from "../core/errors.ts";
 import { isTerminal, shownState } from "../core/execution.ts";
 import type { Execution, Outcome } from "../core/job.ts";
 import type { NewExecution } from "../core/store.ts";
+import { parseStoredError, toStoredError } from "../core/stored-error.ts";
 import type { Ending } from "./engagements.ts";
 import { checkId, type Session } from "./session.ts";
 

@@ -13,7 +13,7 @@ export function newCall(
   maxSteps: number,
   name: StepName,
   ask: Ask,
-  more: Pick<Call, "started" | "isDirty" | "resolve" | "reject">,
+  more: Pick<Call, "started" | "behind" | "isDirty" | "resolve" | "reject">,
 ): Call {
   const isPivot = ask.kind === "pivot";
   const { pivot } = reservedSteps;
@@ -41,6 +41,7 @@ export function newCall(
     refusal: undefined,
     landed: undefined,
     started: more.started,
+    behind: more.behind,
     isDirty: more.isDirty,
     resolve: more.resolve,
     reject: more.reject,

@@ -6,6 +6,7 @@ import type { JournalRow } from "../core/journal.ts";
 import type { Began, ParticipantPort } from "../core/participant.ts";
 import type { AttemptPlan, Try } from "./attempts.ts";
 import type { Call } from "./calls.ts";
+import type { Place } from "./deliveries.ts";
 import { persist } from "./patience.ts";
 import type { Run } from "./run.ts";
 
@@ -27,13 +28,13 @@ export async function own<T extends StoredValue>(
   | {
       readonly kind: "landed";
       readonly row: JournalRow;
-      readonly place: ReturnType<Run["reserve"]>;
+      readonly place: Place;
       readonly stored: T;
     }
 > {
-  let sealed: { readonly row: JournalRow; readonly place: ReturnType<Run["reserve"]>; readonly stored: T } | undefined;
+  let sealed: { readonly row: JournalRow; readonly place: Place; readonly stored: T } | undefined;
   const unseal = (): void => {
-    if (sealed !== undefined) run.voided(sealed.place);
+    if (sealed !== undefined) run.results.voided(sealed.place);
   };
   let began: Began<
     { readonly kind: "committed"; readonly result: T } | { readonly kind: "sealed-out"; readonly outcome: string }
@@ -41,7 +42,7 @@ export async function own<T extends StoredValue>(
   try {
     began = await on.own(body, (stored) => {
       const row = makeRow(stored.bytes);
-      sealed = { row, place: run.reserve(), stored };
+      sealed = { row, place: run.results.reserve(), stored };
       return run.env.store.own.recordScript(run.lease, direction, row);
     });
   } catch (error) {

@@ -98,9 +98,13 @@ function storable(run: Run, call: Call, tried: Try<unknown>): Try<StoredValue> {
   }
 }
 
-function settle(run: Run, call: Call, tried: Extract<Tried<StoredValue>, { readonly kind: "ok" }>): Awaitable<unknown> {
-  call.landed = tried.value;
-  return run.isForward ? run.record(call, call.role, "done", tried.value.bytes, tried.attempt, tried.value) : undefined;
+function settle(
+  run: Run,
+  call: Call,
+  { value: stored, attempt }: Extract<Tried<StoredValue>, { readonly kind: "ok" }>,
+): void {
+  call.landed = stored;
+  if (run.isForward) run.results.record(call, call.role, "done", stored.bytes, attempt, stored.value);
 }
 
 // ── ctx.attempt ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,14 +122,12 @@ async function performAttempt(run: Run, call: Call, step: ErasedRemote): Promise
   if (tried.kind === "ok") {
     call.landed = { value: tried.value.value };
     const value = { ok: true, value: tried.value.value };
-    await run.record(call, "action", "done", tried.value.bytes, tried.attempt, { value }).answered();
-    return;
+    return run.results.record(call, "action", "done", tried.value.bytes, tried.attempt, value);
   }
   const { error } = tried;
   if (isCertain(call, tried)) {
     const value = { ok: false, error };
-    await run.record(call, "action", "refused", run.encodeError(error), tried.attempt, { value }).answered();
-    return;
+    return run.results.record(call, "action", "refused", run.encodeError(error), tried.attempt, value);
   }
   call.isUnknown = true;
   // Giving up is recorded before the undo: a new owner must never run the action again once its undo may have begun.
@@ -142,12 +144,12 @@ async function undoAttempt(run: Run, call: Call, error: StoredError): Promise<vo
   if (undone.kind === "failed")
     return run.park({ code: "COMPENSATION_FAILED", step: call.step, error: run.encodeError(undone.error) });
   const row: JournalRow = run.newRow(call, "compensation", "done", null, undone.attempt);
-  const place = run.reserve();
+  const place = run.results.reserve();
   const answer = await run.write({ lease: run.lease, direction: "forward", records: [row] });
-  if (answer.kind !== "done") return run.voided(place);
+  if (answer.kind !== "done") return run.results.voided(place);
   const given = run.ledger.row(call.step, "action") ?? row;
   run.ledger.keep(row);
-  run.settled(call, { ...given, seq: row.seq, at: row.at }, place, { value: { ok: false, error } });
+  run.results.settled(call, { ...given, seq: row.seq, at: row.at }, place, { value: { ok: false, error } });
 }
 
 // ── Transactions ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,7 +181,7 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
     );
     if (outcome.kind !== "landed") return outcome;
     delivered = true;
-    run.settled(call, outcome.row, outcome.place, { value: outcome.stored.value });
+    run.results.settled(call, outcome.row, outcome.place, { value: outcome.stored.value });
     return { kind: "ok", value: outcome.stored };
   });
   if (delivered || tried.kind === "void") return;
@@ -191,7 +193,7 @@ async function performTx(run: Run, call: Call, ask: TxAsk): Promise<void> {
     }
     return concludeFailure(run, call, tried);
   }
-  await settle(run, call, tried);
+  settle(run, call, tried);
 }
 
 async function far(
@@ -282,18 +284,15 @@ async function performStart(run: Run, call: Call, ask: Extract<Ask, { readonly k
   const started: StartedChild = { id: taken?.id ?? child.id, isNew: taken === null, job, key };
   const stored = run.env.formats.result.store(started, "child");
   const children = taken === null ? [child] : [];
-  const row = run.newRow(call, "action", "done", stored.bytes, 1);
-  const place = run.reserve();
-  const answer = await run.write({ lease: run.lease, direction: "forward", records: [row], children });
-  if (answer.kind !== "done") return run.voided(place);
-  run.settled(call, row, place, { value: run.childHandle(started) });
-  run.workStarted();
+  const outcome = { value: run.childHandle(started) };
+  const answer = await run.results.recordFirst(call, "action", "done", stored.bytes, 1, { children, outcome });
+  if (answer.kind === "done") run.workStarted();
 }
 
 async function performPivot(run: Run, call: Call): Promise<void> {
   if (run.phase !== "open") return call.resolve(undefined);
   const row = run.newRow(call, "action", "done", null, 1);
-  const place = run.reserve();
+  const place = run.results.reserve();
   const answer = await run.write({
     lease: run.lease,
     direction: "forward",
@@ -302,8 +301,8 @@ async function performPivot(run: Run, call: Call): Promise<void> {
   });
   if (answer.kind === "done") {
     run.phase = "pivoted";
-    return run.settled(call, row, place, { value: undefined });
+    return run.results.settled(call, row, place, { value: undefined });
   }
-  run.voided(place);
+  run.results.voided(place);
   if (answer.kind === "refused" && answer.cancel !== null) run.cancel(answer.cancel);
 }

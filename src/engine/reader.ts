@@ -1,11 +1,12 @@
 // Reading, for people: what is where, and what happened, without the marked places of inputs.
-import { ExecutionUnknownError, parseStoredError, type StoredError } from "../core/errors.ts";
+import { ExecutionUnknownError, type StoredError } from "../core/errors.ts";
 import { type ShownState, type Status, shownState } from "../core/execution.ts";
 import { isUuid } from "../core/ids.ts";
 import type { AttemptRow, JournalRow } from "../core/journal.ts";
 import type { Actor } from "../core/ports.ts";
 import { redacted, redactValue } from "../core/redact.ts";
 import type { ExecutionRow, IncidentRow, ReadStore } from "../core/store.ts";
+import { parseStoredError } from "../core/stored-error.ts";
 import type { Session } from "./session.ts";
 
 export type ShownRow = ExecutionRow & { readonly state: ShownState };

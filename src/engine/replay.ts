@@ -34,7 +34,7 @@ export async function replayJournal(run: Run): Promise<Drift | undefined> {
       };
     call.row = run.ledger.row(row.step, call.role) ?? row;
     run.nowMs = row.at;
-    run.deliver(call, call.row);
+    run.results.deliver(call, call.row);
     await settleDown(run);
     if (run.isDead) return;
   }

@@ -9,20 +9,14 @@
 //             → confirming → completed  with TCC branches
 //   any       → released                suspended, parked, handed back, lost, or over
 
-import {
-  CatalogError,
-  isCodedError,
-  LeaseLostError,
-  parseStoredError,
-  type StoredError,
-  toStoredError,
-} from "../core/errors.ts";
+import { CatalogError, isCodedError, LeaseLostError, type StoredError } from "../core/errors.ts";
 import type { Phase, Reason } from "../core/execution.ts";
 import type { Child, StepName } from "../core/job.ts";
 import { type AttemptRow, type JournalRow, type Role, reservedSteps } from "../core/journal.ts";
 import { createScrubber } from "../core/redact.ts";
 import type { ResolvedRetry } from "../core/retry.ts";
 import type { ClaimedExecution, Incident, Lease, Loaded, StoredSignal, Write } from "../core/store.ts";
+import { parseStoredError, toStoredError } from "../core/stored-error.ts";
 import { Activity } from "./activity.ts";
 import { afterThrow, finish } from "./after-function.ts";
 import { type AttemptPlan, type AttemptSignal, isThenable } from "./attempts.ts";
@@ -31,7 +25,6 @@ import type { StartedChild } from "./children.ts";
 import { confirmBranches } from "./confirm.ts";
 import { createContext } from "./context.ts";
 import { Deadline } from "./deadline.ts";
-import { Deliveries } from "./deliveries.ts";
 import { noError } from "./endings.ts";
 import type { Ending } from "./engagements.ts";
 import type { Env } from "./env.ts";
@@ -42,9 +35,10 @@ import { persist } from "./patience.ts";
 import { perform } from "./perform.ts";
 import { parseInput } from "./prepare.ts";
 import { Progress } from "./progress.ts";
-import { Recording } from "./recording.ts";
+import type { Recording } from "./recording.ts";
 import type { Definition } from "./registry.ts";
 import { type Drift, replayJournal } from "./replay.ts";
+import { Results } from "./results.ts";
 import { recordTurn, turnError } from "./turn.ts";
 import { undoAll } from "./undo.ts";
 import { Waits } from "./waits.ts";
@@ -56,11 +50,6 @@ export type Release =
   | { readonly kind: "parked" }
   | { readonly kind: "handed-back" }
   | { readonly kind: "lost" };
-
-/** A decoded value that need not be decoded from its row again. */
-export interface Known {
-  readonly value: unknown;
-}
 
 export interface RunHost {
   /** The run is over for this process; called exactly once. */
@@ -80,6 +69,7 @@ export class Run {
   readonly lease: Lease;
   readonly calls = new Map<string, Call>();
   readonly ledger: Ledger;
+  readonly results: Results;
   /** The attempts that run now; told when the run is given up. */
   readonly inFlight = new Set<AttemptSignal>();
   readonly retry: ResolvedRetry;
@@ -97,18 +87,18 @@ export class Run {
 
   readonly #host: RunHost;
   #abort: AbortController | undefined;
-  readonly #deliveries: Deliveries;
   readonly #activity: Activity;
   #plan: AttemptPlan | undefined;
   #waits: Waits | undefined;
   #progress: Progress | undefined;
   #isDead = false;
   #isReplaying: boolean;
-  #hasDeliveredLive = false;
   readonly #deadline: Deadline;
   #started = 0;
   #returned: { readonly value: unknown } | undefined;
   #threw: { readonly error: unknown } | undefined;
+  /** The last one: what turned an execution back stands in the turn's row, in that of the step, and with the end. */
+  #encoded: { readonly error: StoredError; readonly bytes: Uint8Array } | undefined;
   #isFinishing = false;
   #isConsidering = false;
 
@@ -126,7 +116,7 @@ export class Run {
     this.retry = definition.settings.retry;
     this.attemptTimeoutMs = definition.settings.attemptTimeoutMs;
     this.ledger = new Ledger(loaded);
-    this.#deliveries = new Deliveries(env.clock);
+    this.results = new Results(this, definition.settings.hearsEarly);
     this.#activity = new Activity(env.clock);
     this.#isReplaying = claimed.token > 1;
   }
@@ -229,19 +219,24 @@ export class Run {
    * the result that they were just given: so only when they have had their turn.
    */
   #functionMayBeOver(): void {
-    if (this.calls.size === 0) this.#afterFunction();
-    else this.env.afterTurn(() => this.#afterFunction());
+    if (this.results.isBeingHeard) this.env.turns.after(() => this.#functionMayBeOver());
+    else this.#afterFunction();
   }
 
   #afterFunction(): void {
     if (this.#isDead || this.turn !== undefined || this.phase === "confirming") return;
     let next: Promise<void> | undefined;
     if (this.#threw !== undefined) next = afterThrow(this, this.#threw.error);
-    else if (this.#returned !== undefined && !this.#isFinishing && this.#activity.isCalm) {
+    else if (this.#returned !== undefined && !this.#isFinishing && this.#hasSettled) {
       this.#isFinishing = true;
       next = finish(this, this.#returned.value);
     }
     void next?.catch((error: unknown) => this.fail(error));
+  }
+
+  /** No step is under way, and the function has heard of each. */
+  get #hasSettled(): boolean {
+    return this.#activity.isCalm && this.results.areOver;
   }
 
   /** Gives the execution back to the store as ready, without spending an attempt. For shutdown. */
@@ -262,7 +257,7 @@ export class Run {
   /** From here no promise given to the function settles, and nothing is delivered. */
   #silence(): void {
     this.#isDead = true;
-    this.#deliveries.stop();
+    this.results.stop();
     this.#waits?.stop();
     this.#deadline.stop();
     if (this.#abort !== undefined || this.inFlight.size > 0) {
@@ -283,11 +278,13 @@ export class Run {
   call(name: StepName, ask: Ask): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isDead) return;
-      const isDirty = this.claimed.token > 1 && !this.#hasDeliveredLive;
+      const isDirty = this.claimed.token > 1 && !this.results.hasDelivered;
       const started = ++this.#started;
-      const call = newCall(this.calls, this.env.limits.maxSteps, name, ask, { started, isDirty, resolve, reject });
+      const behind = this.results.knownCount;
+      const more = { started, behind, isDirty, resolve, reject };
+      const call = newCall(this.calls, this.env.limits.maxSteps, name, ask, more);
       this.calls.set(call.step, call);
-      if (!this.#isReplaying && this.isForward) this.#beginCall(call);
+      if (!this.#isReplaying && this.isForward && this.results.admits(call)) this.#beginCall(call);
     });
   }
 
@@ -301,31 +298,25 @@ export class Run {
       const work = perform(this, call);
       if (isThenable(work))
         work.then(
-          (done) => this.#performed(call, done),
-          (error: unknown) => this.callBroken(call, error),
+          () => this.#callOver(call),
+          (error: unknown) => this.#callBroken(call, error),
         );
-      else this.#performed(call, work);
+      else this.#callOver(call);
     } catch (error) {
-      this.callBroken(call, error);
+      this.#callBroken(call, error);
     }
   }
 
-  /** What is done may be a recording that is still on its way. */
-  #performed(call: Call, done: unknown): void {
-    if (done instanceof Recording) done.endCall();
-    else this.callOver(call);
-  }
-
-  /** Nothing of the call is under way any more. */
-  callOver(call: Call): void {
+  /** Nothing of the call is under way any more, but for its row. */
+  #callOver(call: Call): void {
     this.#activity.end(isEffectful(call.ask.kind));
     if (this.#returned !== undefined) this.#functionMayBeOver();
     this.considerSuspending();
   }
 
-  callBroken(call: Call, error: unknown): void {
+  #callBroken(call: Call, error: unknown): void {
     this.fail(error);
-    this.callOver(call);
+    this.#callOver(call);
   }
 
   /** Something that is neither the user's nor the store's answer went wrong: a bug, or a value that the database refuses. */
@@ -380,27 +371,6 @@ export class Run {
     return this.park({ code: "STEP_DRIFT", step, error: this.encodeError(this.storedError(error)) });
   }
 
-  /** Hands a call what its row says. */
-  deliver(call: Call, row: JournalRow): void {
-    try {
-      call.resolve(this.outcomeOf(call, row));
-    } catch (error) {
-      call.reject(error);
-    }
-  }
-
-  /** What the function gets for a row: the decoded value, or (thrown) the decoded error. */
-  outcomeOf(call: Call, row: JournalRow): unknown {
-    if (call.ask.kind === "attempt")
-      return row.state === "done"
-        ? { ok: true, value: this.env.formats.result.decode(row.body) }
-        : { ok: false, error: this.decodeError(row.body) };
-    if (call.ask.kind === "sleep" || call.ask.kind === "wait" || call.ask.kind === "child")
-      return this.waits.outcomeOf(call.ask, row);
-    const value = this.env.formats.result.decode(row.body);
-    return call.ask.kind === "start" ? this.childHandle(value as StartedChild) : value;
-  }
-
   childHandle(child: StartedChild): Child<unknown> {
     return {
       id: child.id,
@@ -415,49 +385,12 @@ export class Run {
     return this.ledger.next(call, role, state, body, attempt, this.env.clock.now());
   }
 
-  /** The place of the row just made, among what will be delivered. */
-  reserve(): ReturnType<Deliveries["reserve"]> {
-    return this.#deliveries.reserve();
-  }
-
-  /** The row has landed: the function is handed the value in its turn; without one, what the row says. */
-  settled(call: Call, row: JournalRow, place: ReturnType<Deliveries["reserve"]>, outcome: Known | undefined): void {
-    this.ledger.keep(row);
-    call.row = row;
-    if (this.env.alwaysReplay && call.ask.kind !== "pivot") {
-      this.#deliveries.settle(place, null);
-      void this.giveUpUntil(0).catch((error: unknown) => this.fail(error));
-      return;
-    }
-    this.#deliveries.settle(place, () => {
-      this.#hasDeliveredLive = true;
-      this.nowMs = row.at;
-      if (this.turn !== undefined) return;
-      if (outcome === undefined) this.deliver(call, row);
-      else call.resolve(outcome.value);
-    });
-  }
-
-  /** The row did not land: whoever stands behind it in line need not wait. */
-  voided(place: ReturnType<Deliveries["reserve"]>): void {
-    this.#deliveries.settle(place, null);
-  }
-
-  /** Records one row of a call, and delivers when it has landed. */
-  record(
-    call: Call,
-    role: Role,
-    state: JournalRow["state"],
-    body: Uint8Array | null,
-    attempt: number,
-    outcome: Known | undefined,
-    more?: Partial<Write>,
-  ): Recording {
-    const row = this.newRow(call, role, state, body, attempt);
-    const recording = new Recording(this, call, row, this.reserve(), outcome);
-    const write: Write = { lease: this.lease, direction: "forward", records: [row] };
-    this.env.journal.send(more === undefined ? write : { ...write, ...more }, recording);
-    return recording;
+  /** The row of a step was answered. */
+  recorded(recording: Recording, settled: Settled): void {
+    const mayBegin = this.results.answered(recording, this.heard(settled));
+    for (const call of mayBegin) if (this.isForward) this.#beginCall(call);
+    if (this.#returned !== undefined) this.#functionMayBeOver();
+    this.considerSuspending();
   }
 
   /** A fenced write. *Lost* ends the run; *refused* brings what is believed up to date. */
@@ -485,7 +418,9 @@ export class Run {
   }
 
   encodeError(error: StoredError): Uint8Array {
-    return this.env.formats.result.encode(error, "error");
+    if (this.#encoded?.error !== error)
+      this.#encoded = { error, bytes: this.env.formats.result.encode(error, "error") };
+    return this.#encoded.bytes;
   }
   decodeError(body: Uint8Array | null): StoredError {
     return parseStoredError(this.env.formats.result.decode(body));
@@ -517,22 +452,20 @@ export class Run {
     }
   }
 
+  /** Nothing moves but time and messages, and no row is on its way. */
+  get #isIdle(): boolean {
+    return this.#activity.isIdle && this.results.areAnswered;
+  }
+
   /** If nothing moves but time and messages, and not soon, gives the execution up until then. */
   considerSuspending(): void {
     if (this.#waits === undefined || this.#isConsidering || this.#isDead || this.#isReplaying) return;
-    if (!this.#activity.isIdle || !this.#waits.isLong) return;
+    if (!this.#isIdle || !this.#waits.isLong) return;
     this.#isConsidering = true;
     // Lingers a moment: a quick child or signal is met in memory, without a replay.
     this.env.clock.after(lingerMs, () => {
       this.#isConsidering = false;
-      if (
-        this.#isDead ||
-        !this.#activity.isIdle ||
-        !this.#deliveries.isEmpty ||
-        !this.waits.isLong ||
-        this.#isFinishing
-      )
-        return;
+      if (this.#isDead || !this.#isIdle || !this.results.areHeard || !this.waits.isLong || this.#isFinishing) return;
       if (this.phase !== "back" && this.turn !== undefined) return;
       void this.suspend(this.waits.dueInMs).catch((error: unknown) => this.fail(error));
     });

@@ -1,13 +1,12 @@
 // What the entry's parts share in one process: the open store, the worker, and patience with both.
-import { CatalogError, ExecutionUnknownError, isPassing } from "../core/errors.ts";
+import { CatalogError, ExecutionUnknownError } from "../core/errors.ts";
 import { isUuid } from "../core/ids.ts";
 import type { Env } from "./env.ts";
+import { insist } from "./patience.ts";
 import type { Worker } from "./worker.ts";
 
 /** How long a command or a question is repeated while the store is away. */
 const commandPatienceMs = 30_000;
-const maxPauseMs = 1_000;
-const firstPauseMs = 20;
 const closePatienceMs = 5_000;
 
 /** What works while the worker does. */
@@ -100,24 +99,18 @@ export class Session {
     for (const companion of this.#companions) companion.poke();
   }
 
-  /** There may be work, here or elsewhere. */
-  announce(): void {
-    if (this.isRunning) this.worker.poke();
-    this.env.store.announce(this.env.namespace, null);
+  /** There may be work, here or elsewhere; so soon at the earliest. `isTold`: elsewhere they have heard of it. */
+  announce(inMs = 0, isTold = false): void {
+    if (this.isRunning && inMs > 0) this.worker.wakeIn(inMs);
+    else if (this.isRunning) this.worker.poke();
+    if (!isTold) this.env.store.announce(this.env.namespace, null);
   }
 
   /** Commands and reads are idempotent: repeated while the store is away, for `patienceMs`. Who waits for an end waits on. */
-  async insist<T>(ask: () => Promise<T>, patienceMs = commandPatienceMs): Promise<T> {
-    const { clock, random } = this.env;
+  insist<T>(ask: () => Promise<T>, patienceMs = commandPatienceMs): Promise<T> {
+    const { clock } = this.env;
     const giveUpAt = clock.monotonicMs() + patienceMs;
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isPassing(error) || this.#closing !== undefined || clock.monotonicMs() >= giveUpAt) throw error;
-        await new Promise<void>((resolve) => void clock.after(pauseMs * (0.5 + random.next()), resolve));
-      }
-    }
+    return insist(this.env, ask, () => this.#closing === undefined && clock.monotonicMs() < giveUpAt);
   }
 }
 

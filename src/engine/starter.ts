@@ -136,7 +136,7 @@ export class Starter {
       const outcome = await this.#session.env.journal.start(execution);
       if (outcome.kind === "started" && outcome.status === "running")
         this.#session.worker.run(claimedAtStart(execution, outcome));
-      else if (outcome.kind === "started") this.#session.announce();
+      else if (outcome.kind === "started") this.#session.announce(execution.delayMs, outcome.isAnnounced);
       return outcome;
     } finally {
       if (execution.claimFor !== null) this.#session.worker.unreserve();

@@ -185,7 +185,7 @@ async function undoTx(run: Run, call: Call, plan: UndoPlan): Promise<Tried<Undon
           (tx) => mapMaybe(body(tx, row?.body ?? null), () => ({ bytes: null, value: undefined })),
         );
         if (outcome.kind !== "landed") return outcome;
-        run.voided(outcome.place);
+        run.results.voided(outcome.place);
         run.ledger.keep(outcome.row);
         return { kind: "ok", value: "recorded" };
       }

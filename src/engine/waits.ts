@@ -6,8 +6,8 @@ import type { JournalRow } from "../core/journal.ts";
 import type { Ask, Call } from "./calls.ts";
 import { endingOf, type StartedChild } from "./children.ts";
 import type { Ending } from "./engagements.ts";
+import type { Settled } from "./group-commit.ts";
 import { persist } from "./patience.ts";
-import type { Recording } from "./recording.ts";
 import type { Run } from "./run.ts";
 
 type WaitAsk = Extract<Ask, { readonly kind: "sleep" | "wait" | "child" }>;
@@ -115,14 +115,14 @@ export class Waits {
     const { call, ask, dueAt } = pending;
     const isDue = dueAt !== null && dueAt <= this.#run.env.clock.now();
     if (ask.kind === "sleep") {
-      if (isDue) await this.#settle(pending, () => this.#run.record(call, "action", "done", null, 1, undefined));
+      if (isDue) await this.#settle(pending, () => this.#run.results.recordFirst(call, "action", "done", null, 1));
     } else if (ask.kind === "child") await this.#lookAtChild(pending, ask.child);
     else if (!(await this.#takeSignal(pending, ask.signal)) && isDue) {
       // Only one who has read every message may say that none came in time.
       await this.#run.readNews();
       if (this.#run.isForward && !pending.isSettling && !(await this.#takeSignal(pending, ask.signal)))
         await this.#settle(pending, () =>
-          this.#run.record(call, "action", "refused", null, 1, undefined, { seenInbox: this.#run.inbox }),
+          this.#run.results.recordFirst(call, "action", "refused", null, 1, { seenInbox: this.#run.inbox }),
         );
     }
   }
@@ -135,7 +135,7 @@ export class Waits {
     this.#takenHere.add(signal.signalId);
     const { call } = pending;
     await this.#settle(pending, () =>
-      this.#run.record(call, "action", "done", signal.payload, 1, undefined, {
+      this.#run.results.recordFirst(call, "action", "done", signal.payload, 1, {
         takes: [{ signalId: signal.signalId, step: call.step }],
       }),
     );
@@ -148,10 +148,12 @@ export class Waits {
     const { id: childId, ending } = found;
     if (this.#run.isDead || pending.isSettling || (ending !== undefined && !isTerminal(ending.status))) return;
     if (ending?.status === "completed")
-      return this.#settle(pending, () => this.#run.record(pending.call, "action", "done", ending.result, 1, undefined));
+      return this.#settle(pending, () =>
+        this.#run.results.recordFirst(pending.call, "action", "done", ending.result, 1),
+      );
     const error = this.#childError(childId, ending);
     await this.#settle(pending, () =>
-      this.#run.record(pending.call, "action", "refused", this.#run.encodeError(error), 1, undefined),
+      this.#run.results.recordFirst(pending.call, "action", "refused", this.#run.encodeError(error), 1),
     );
   }
 
@@ -168,17 +170,17 @@ export class Waits {
     };
   }
 
-  async #settle(pending: Pending, record: () => Recording): Promise<void> {
+  async #settle(pending: Pending, record: () => Promise<Settled>): Promise<void> {
     pending.isSettling = true;
-    const answer = await record().answered();
-    if (answer === "done") {
+    const answer = await record();
+    if (answer.kind === "done") {
       pending.cancelTimer?.();
       this.#pending.delete(pending);
       return;
     }
     pending.isSettling = false;
     // A message came in between: read it, and decide again.
-    if (answer === "refused" && this.#run.isForward) await this.#run.news();
+    if (answer.kind === "refused" && this.#run.isForward) await this.#run.news();
   }
 
   outcomeOf(ask: WaitAsk, row: JournalRow): unknown {

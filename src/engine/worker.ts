@@ -1,22 +1,24 @@
 // A worker: one process start that claims executions and runs them.
 //
-// Its lease is one row, renewed for all it holds. The lease is a hint to others when to take over; what protects is the
-// fence in every write. So a renewal that comes late is no harm, and a lease that is lost is noticed by the writes.
-//
 //   claim    when there is room and there may be work: after a start, a wake, an announcement, a poll
 //   renew    every third of the lease, with a sweep: executions that name me and that I do not hold (a claim whose reply
 //            was lost) are adopted when seen twice; held ones hear of cancel, messages and loss
 //   rescue   executions of workers whose lease is out
 //   wake     executions whose time has come
 
-import { CatalogError, isPassing } from "../core/errors.ts";
+import { CatalogError } from "../core/errors.ts";
+import { Pause } from "../core/pause.ts";
 import type { Actor, Tasks } from "../core/ports.ts";
 import type { ClaimedExecution, Loaded } from "../core/store.ts";
 import { ChurningMap } from "./churning-map.ts";
 import type { Env } from "./env.ts";
+import { complain, every } from "./every.ts";
+import { type Housekeeping, keepHouse } from "./housekeeping.ts";
+import { WorkerLease } from "./lease.ts";
+import { insist } from "./patience.ts";
 import { type Release, Run, type RunHost } from "./run.ts";
 
-export interface WorkerOptions {
+export interface WorkerOptions extends Housekeeping {
   readonly name: string;
   /** Executions in memory at once. */
   readonly concurrency: number;
@@ -25,10 +27,6 @@ export interface WorkerOptions {
   readonly pollMs: number;
   /** Claims without a new journal row before an execution is parked as NO_PROGRESS. */
   readonly maxCrashes: number;
-  /** Deletes the barrier rows of ended executions at every participant; null where there are none. */
-  readonly pruneBarriers: ((executionIds: readonly string[]) => Promise<void>) | null;
-  /** Deletes what else has expired in the participants' databases. */
-  readonly pruneParticipants: ((signal: AbortSignal) => Promise<void>) | null;
 }
 
 const claimBatch = 500;
@@ -36,22 +34,15 @@ const claimBatch = 500;
 const topUpMs = 10;
 const wakeBatch = 500;
 const firstPollMs = 20;
-const retentionEveryMs = 60_000;
-const pruneBatch = 500;
-/** Late calls to a participant find its barrier at least this long after the execution's end. */
-const farRetentionMs = 600_000;
-const unservedAfterMs = 60_000;
-const unservedEveryMs = 60_000;
 
 export class Worker implements RunHost {
   readonly #env: Env;
   readonly #tasks: Tasks;
   readonly #options: WorkerOptions;
-  #id: string;
+  readonly #lease: WorkerLease;
   readonly #held = new ChurningMap<Run>();
   /** Starts sent as already claimed, whose answer is not here yet; they take up room. */
   #reserved = 0;
-  #renewedAt = 0;
   #isWorking = false;
   #isStopping = false;
   #mayHaveWork = true;
@@ -61,7 +52,7 @@ export class Worker implements RunHost {
   /** This process has started executions since its last claim. */
   #startsItself = false;
   #topUpTimer: (() => void) | undefined;
-  #wakeClaimer: (() => void) | undefined;
+  readonly #pause: Pause;
   #wakeTimer: (() => void) | undefined;
   #wakeTimerAt = Number.POSITIVE_INFINITY;
   #isWakeDue = true;
@@ -75,7 +66,8 @@ export class Worker implements RunHost {
     this.#env = env;
     this.#tasks = tasks;
     this.#options = options;
-    this.#id = env.newId();
+    this.#lease = new WorkerLease(env, options.name, options.leaseMs);
+    this.#pause = new Pause(env.clock);
   }
 
   get name(): string {
@@ -92,9 +84,9 @@ export class Worker implements RunHost {
 
   /** Registers, and keeps the lease. Nothing is claimed before `work`. */
   async start(): Promise<void> {
-    await this.#register();
+    await this.#lease.register(this.#mayGoOn);
     this.#tasks.start("lease", (signal) =>
-      this.#every(signal, this.#options.leaseMs / 3, () => this.#keepLease(), true),
+      every(this.#env, signal, this.#options.leaseMs / 3, () => this.#keepLease()),
     );
   }
 
@@ -109,8 +101,7 @@ export class Worker implements RunHost {
       this.#claiming = this.#claimLoop(signal);
       return this.#claiming;
     });
-    this.#tasks.start("retention", (signal) => this.#every(signal, retentionEveryMs, () => this.#prune(signal), true));
-    this.#tasks.start("unserved", (signal) => this.#every(signal, unservedEveryMs, () => this.#reportUnserved()));
+    keepHouse(this.#env, this.#tasks, this.#options);
   }
 
   /** Gives work back: waits `graceMs` for what runs, then hands the rest over without spending an attempt. */
@@ -119,7 +110,7 @@ export class Worker implements RunHost {
     this.#stopListening?.();
     this.#wakeTimer?.();
     this.#topUpTimer?.();
-    this.#wakeClaimer?.();
+    this.#pause.wake();
     if (this.#held.size > 0 && graceMs > 0) {
       let cancelTimer: (() => void) | undefined;
       await new Promise<void>((resolve) => {
@@ -132,11 +123,7 @@ export class Worker implements RunHost {
     await this.#claiming;
     await Promise.allSettled(this.#held.values().map((run) => run.handBack()));
     await this.#tasks.stop();
-    await this.#env.store.workers
-      .end(this.#id)
-      .catch((error: unknown) =>
-        this.#env.log.warn({ err: error }, "the lease could not be ended; it runs out by itself"),
-      );
+    await this.#lease.end();
     this.#env.store.announce(this.#env.namespace, null);
   }
 
@@ -144,7 +131,19 @@ export class Worker implements RunHost {
   poke(): void {
     this.#mayHaveWork = true;
     this.#isWakeDue = true;
-    this.#wakeClaimer?.();
+    this.#pause.wake();
+  }
+
+  /** Something comes due then: nothing to look for before. */
+  wakeIn(inMs: number): void {
+    const at = this.#env.clock.monotonicMs() + inMs;
+    if (this.#isStopping || at >= this.#wakeTimerAt) return;
+    this.#wakeTimer?.();
+    this.#wakeTimerAt = at;
+    this.#wakeTimer = this.#env.clock.after(Math.min(inMs + 1, maxTimerMs), () => {
+      this.#wakeTimerAt = Number.POSITIVE_INFINITY;
+      this.poke();
+    });
   }
 
   // ── Starting already claimed ─────────────────────────────────────────────────────────────────────────────────────
@@ -152,10 +151,10 @@ export class Worker implements RunHost {
   /** Room for one more that this process starts itself: the worker's id, or null. Give it back with `release`. */
   reserve(job: string, version: number): string | null {
     this.#startsItself = true;
-    if (!this.#isWorking || this.#isStopping || this.#room <= 0 || this.#isLeaseOut()) return null;
+    if (!this.#isWorking || this.#isStopping || this.#room <= 0 || this.#lease.isOut) return null;
     if (this.#env.registry.find(job, version) === undefined) return null;
     this.#reserved++;
-    return this.#id;
+    return this.#lease.id;
   }
 
   unreserve(): void {
@@ -171,7 +170,7 @@ export class Worker implements RunHost {
 
   released(run: Run, release: Release): void {
     if (this.#held.get(run.id) === run) this.#held.delete(run.id);
-    if (release.kind === "suspended" && release.wakeInMs !== null) this.#wakeAt(release.wakeInMs);
+    if (release.kind === "suspended" && release.wakeInMs !== null) this.wakeIn(release.wakeInMs);
     if (release.kind !== "ended") this.#env.engagements.released(run.id);
     if (this.#mayHaveWork) this.#claimSoon();
     if (this.#held.size === 0) {
@@ -198,15 +197,15 @@ export class Worker implements RunHost {
 
   /** What one flush releases is claimed anew in one go, and what others release besides, a moment later. */
   #claimSoon(): void {
-    if (this.#wakeClaimer === undefined || this.#isWakeScheduled) return;
+    if (!this.#pause.isOn || this.#isWakeScheduled) return;
     this.#isWakeScheduled = true;
     this.#env.clock.soon(() => {
       this.#isWakeScheduled = false;
-      if (this.#hasMuchRoom) this.#wakeClaimer?.();
+      if (this.#hasMuchRoom) this.#pause.wake();
       else
         this.#topUpTimer ??= this.#env.clock.after(topUpMs, () => {
           this.#topUpTimer = undefined;
-          this.#wakeClaimer?.();
+          this.#pause.wake();
         });
     });
   }
@@ -218,17 +217,18 @@ export class Worker implements RunHost {
     while (!signal.aborted && !this.#isStopping) {
       let claimedCount = 0;
       try {
-        if (this.#isWakeDue) await this.#wakeDue();
         claimedCount = await this.#claim();
+        // After the claim, so that what was announced, and is mostly ready, does not wait for it. What is woken is claimed in the next turn.
+        if (this.#isWakeDue) await this.#wakeDue();
       } catch (error) {
-        this.#complain(error, "could not claim");
+        complain(this.#env, error, "could not claim");
         pauseMs = this.#options.pollMs;
       }
       if (claimedCount > 0) pauseMs = firstPollMs;
       if (this.#mayHaveWork && this.#hasMuchRoom) continue;
       // With room: until somebody announces work, or the next look. Without: until an execution leaves.
       const nextLookMs = this.#mayHaveWork ? topUpMs : pauseMs * (0.75 + this.#env.random.next() / 2);
-      await this.#pause(signal, this.#room > 0 ? nextLookMs : this.#options.pollMs);
+      if (!this.#isStopping) await this.#pause.take(this.#room > 0 ? nextLookMs : this.#options.pollMs, signal);
       if (!this.#mayHaveWork) {
         pauseMs = Math.min(this.#options.pollMs, pauseMs * 1.5);
         this.#mayHaveWork = true;
@@ -256,14 +256,14 @@ export class Worker implements RunHost {
       this.#mayHaveWork = true;
       return 0;
     }
-    if (this.#isLeaseOut() && !(await this.#renew())) return 0;
+    if (this.#lease.isOut) await this.#renew();
     if (this.#isStopping) return 0;
     const share = this.#share(room);
     this.#reserved += share;
     try {
       const rescued = this.#mayLookForOrphans() ? await this.#rescue(share) : [];
       const limit = share - rescued.length;
-      const request = { namespace: this.#env.namespace, worker: this.#id, jobs, limit };
+      const request = { namespace: this.#env.namespace, worker: this.#lease.id, jobs, limit };
       const ready = limit > 0 ? await this.#env.store.executions.claim(request) : [];
       await this.#beginAll([...rescued, ...ready]);
       if (ready.length === limit || this.#mayHaveOrphans) this.#mayHaveWork = true;
@@ -290,7 +290,7 @@ export class Worker implements RunHost {
     const loaded: ReadonlyMap<string, Loaded> =
       known.length === 0
         ? new Map()
-        : await this.#insist(() => this.#env.store.executions.load(known.map((one) => one.id)));
+        : await insist(this.#env, () => this.#env.store.executions.load(known.map((one) => one.id)), this.#mayGoOn);
     for (const one of claimed) this.#begin(one, loaded.get(one.id));
   }
 
@@ -316,18 +316,7 @@ export class Worker implements RunHost {
     });
     if (wokenCount > 0) this.#mayHaveWork = true;
     if (wokenCount >= wakeBatch) this.#isWakeDue = true;
-    if (nextInMs !== null) this.#wakeAt(nextInMs);
-  }
-
-  #wakeAt(inMs: number): void {
-    const at = this.#env.clock.monotonicMs() + inMs;
-    if (this.#isStopping || at >= this.#wakeTimerAt) return;
-    this.#wakeTimer?.();
-    this.#wakeTimerAt = at;
-    this.#wakeTimer = this.#env.clock.after(Math.min(inMs + 1, maxTimerMs), () => {
-      this.#wakeTimerAt = Number.POSITIVE_INFINITY;
-      this.poke();
-    });
+    if (nextInMs !== null) this.wakeIn(nextInMs);
   }
 
   async #rescue(limit: number): Promise<readonly ClaimedExecution[]> {
@@ -335,7 +324,7 @@ export class Worker implements RunHost {
     this.#lookedForOrphansAt = this.#env.clock.monotonicMs();
     const { claimed, parked } = await this.#env.store.executions.rescue({
       namespace: this.#env.namespace,
-      worker: this.#id,
+      worker: this.#lease.id,
       jobs: this.#env.registry.refs,
       limit,
       maxCrashes: this.#options.maxCrashes,
@@ -352,20 +341,6 @@ export class Worker implements RunHost {
     return claimed;
   }
 
-  async #register(): Promise<void> {
-    const sentAt = this.#env.clock.monotonicMs();
-    await this.#insist(() =>
-      this.#env.store.workers.register({
-        id: this.#id,
-        name: this.#options.name,
-        namespace: this.#env.namespace,
-        leaseMs: this.#options.leaseMs,
-        jobs: this.#env.registry.refs,
-      }),
-    );
-    this.#renewedAt = sentAt;
-  }
-
   /** Renewed first, so that a worker which was slow does not rescue its own. */
   async #keepLease(): Promise<void> {
     await this.#renew();
@@ -376,7 +351,7 @@ export class Worker implements RunHost {
 
   async #sweep(): Promise<void> {
     const sweepHeld = this.#held.keys();
-    const news = await this.#env.store.workers.sweep({ worker: this.#id, held: sweepHeld });
+    const news = await this.#env.store.workers.sweep({ worker: this.#lease.id, held: sweepHeld });
     const orphans = new Map<string, number>();
     for (const { id, token, cancel } of news) {
       const run = this.#held.get(id);
@@ -393,7 +368,7 @@ export class Worker implements RunHost {
       this.#env.log.warn({ count: abandoned.length }, "adopted executions whose claim was answered to nobody");
       await this.#beginAll(
         await this.#env.store.workers.adopt({
-          worker: this.#id,
+          worker: this.#lease.id,
           orphans: abandoned.map(([executionId, token]) => ({ executionId, token })),
         }),
       );
@@ -404,114 +379,15 @@ export class Worker implements RunHost {
     }
   }
 
-  /** True when the lease is live again. A worker whose row is gone starts anew under another id. */
-  async #renew(): Promise<boolean> {
-    const sentAt = this.#env.clock.monotonicMs();
-    if (
-      await this.#env.store.workers.renew({
-        id: this.#id,
-        leaseMs: this.#options.leaseMs,
-        jobs: this.#env.registry.refs,
-      })
-    ) {
-      this.#renewedAt = sentAt;
-      return true;
-    }
+  /** A worker whose row is gone starts anew under another id. */
+  async #renew(): Promise<void> {
+    if (await this.#lease.renew()) return;
     this.#env.log.warn({ worker: this.#options.name }, "this worker's row is gone: everything held is dropped");
     for (const run of this.#held.values()) run.lose();
-    this.#id = this.#env.newId();
-    await this.#register();
-    return true;
+    await this.#lease.register(this.#mayGoOn);
   }
 
-  /** By this process's own clock, from the moment the last successful renewal was sent. Saves work; the fence protects. */
-  #isLeaseOut(): boolean {
-    return this.#env.clock.monotonicMs() - this.#renewedAt > this.#options.leaseMs;
-  }
-
-  /** Barrier rows go with their executions, and before them: afterwards nobody would know which may go. */
-  async #prune(signal: AbortSignal): Promise<void> {
-    const { executions } = this.#env.store;
-    const { pruneBarriers } = this.#options;
-    const request = {
-      namespace: this.#env.namespace,
-      limit: pruneBatch,
-      endedForMs: pruneBarriers === null ? 0 : farRetentionMs,
-    };
-    for (;;) {
-      if (pruneBarriers !== null) await pruneBarriers(await executions.prunable(request));
-      const { executionCount, keyCount } = await executions.prune(request);
-      if (executionCount < pruneBatch && keyCount < pruneBatch) break;
-    }
-    await this.#options.pruneParticipants?.(signal);
-  }
-
-  async #reportUnserved(): Promise<void> {
-    for (const { job, version, count } of await this.#env.store.workers.unserved({
-      namespace: this.#env.namespace,
-      olderThanMs: unservedAfterMs,
-    }))
-      this.#env.log.warn({ job, version, count }, "executions wait, and no live worker has this job and version");
-  }
-
-  // ── Small things ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async #every(signal: AbortSignal, ms: number, turn: () => Promise<void>, atOnce = false): Promise<void> {
-    if (!atOnce) await this.#sleep(signal, ms);
-    while (!signal.aborted) {
-      try {
-        await turn();
-      } catch (error) {
-        this.#complain(error, "a background turn failed; it will be tried again");
-      }
-      await this.#sleep(signal, ms * (0.9 + this.#env.random.next() / 5));
-    }
-  }
-
-  #sleep(signal: AbortSignal, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = (): void => {
-        cancelTimer();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancelTimer = this.#env.clock.after(ms, done);
-      signal.addEventListener("abort", done, { once: true });
-    });
-  }
-
-  async #pause(signal: AbortSignal, ms: number): Promise<void> {
-    if (this.#isStopping) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        cancelTimer();
-        this.#wakeClaimer = undefined;
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancelTimer = this.#env.clock.after(ms, done);
-      this.#wakeClaimer = done;
-      signal.addEventListener("abort", done, { once: true });
-    });
-  }
-
-  /** Repeats until the store answers. */
-  async #insist<T>(ask: () => Promise<T>): Promise<T> {
-    for (let pauseMs = 10; ; pauseMs = Math.min(1_000, pauseMs * 2)) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isPassing(error) || this.#isStopping) throw error;
-        await new Promise<void>((resolve) => void this.#env.clock.after(pauseMs, resolve));
-      }
-    }
-  }
-
-  #complain(error: unknown, message: string): void {
-    if (isPassing(error)) this.#env.log.debug({ err: error }, message);
-    else this.#env.log.error({ err: error }, message);
-  }
+  readonly #mayGoOn = (): boolean => !this.#isStopping;
 }
 
 const maxTimerMs = 2 ** 31 - 1;

@@ -14,6 +14,7 @@ function standing() {
       fire = run;
       return () => undefined;
     },
+    drained: (run) => run(),
     soon: (run) => run(),
   };
   const pace = new Pace(clock, { next: () => 0.5, bytes: (count) => new Uint8Array(count) }, 1_000);

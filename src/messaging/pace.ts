@@ -1,3 +1,4 @@
+import { Pause } from "../core/pause.ts";
 import type { Clock, Random } from "../core/ports.ts";
 
 /** Right after a publish: its commit is a moment away, and a client that is not awaited commits in this very turn. */
@@ -11,16 +12,16 @@ const slowLookMs = 50;
  * commit cannot be heard of, so an announcement is worth a few looks.
  */
 export class Pace {
-  readonly #clock: Clock;
   readonly #random: Random;
   readonly #longestMs: number;
   #pauseMs = firstPauseMs;
   #leastMs = 0;
-  /** Ends the pause that is under way a moment from now. */
-  #cutShort: (() => void) | undefined;
+  readonly #pause: Pause;
+  /** The pause that is under way is long, and none that spares the store; once. */
+  #mayBeCut = false;
 
   constructor(clock: Clock, random: Random, longestMs: number) {
-    this.#clock = clock;
+    this.#pause = new Pause(clock);
     this.#random = random;
     this.#longestMs = longestMs;
   }
@@ -28,7 +29,8 @@ export class Pace {
   /** There may be something in a moment. */
   hurry(): void {
     this.#pauseMs = firstPauseMs;
-    this.#cutShort?.();
+    if (this.#mayBeCut) this.#pause.endIn(firstPauseMs);
+    this.#mayBeCut = false;
   }
 
   /** A look that found nothing took so long: slow ones are to take a tenth of the time, however much is announced. */
@@ -42,26 +44,11 @@ export class Pace {
 
   /** Until the next look is due, or the signal aborts. */
   pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = (): void => {
-        cancelTimer();
-        this.#cutShort = undefined;
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const leastMs = this.#leastMs;
-      this.#leastMs = 0;
-      const pauseMs = Math.max(leastMs, this.#pauseMs * (0.75 + this.#random.next() / 2));
-      this.#pauseMs = Math.min(this.#longestMs, this.#pauseMs * growth);
-      let cancelTimer = this.#clock.after(pauseMs, done);
-      this.#cutShort = () => {
-        this.#cutShort = undefined;
-        if (pauseMs <= 2 * firstPauseMs || leastMs > 0) return;
-        cancelTimer();
-        cancelTimer = this.#clock.after(firstPauseMs, done);
-      };
-      signal.addEventListener("abort", done, { once: true });
-    });
+    const leastMs = this.#leastMs;
+    const pauseMs = Math.max(leastMs, this.#pauseMs * (0.75 + this.#random.next() / 2));
+    this.#leastMs = 0;
+    this.#pauseMs = Math.min(this.#longestMs, this.#pauseMs * growth);
+    this.#mayBeCut = pauseMs > 2 * firstPauseMs && leastMs === 0;
+    return this.#pause.take(pauseMs, signal);
   }
 }

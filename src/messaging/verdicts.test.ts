@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CatalogError, InputError, StoreUnavailableError, toStoredError } from "../core/errors.ts";
+import { CatalogError, InputError, StoreUnavailableError } from "../core/errors.ts";
+import { toStoredError } from "../core/stored-error.ts";
 import { afterFailure, afterLook } from "./verdicts.ts";
 
 describe("what becomes of a message that was not delivered", () => {

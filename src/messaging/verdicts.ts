@@ -1,6 +1,7 @@
 // What becomes of a message, decided by plain values.
-import { CatalogError, isCodedError, type StoredError, toStoredError } from "../core/errors.ts";
+import { CatalogError, isCodedError, type StoredError } from "../core/errors.ts";
 import type { Standing, StartedExecution, Verdict, WatchedMessage } from "../core/outbox.ts";
+import { toStoredError } from "../core/stored-error.ts";
 
 /** Claims without a report. */
 export const maxStarts = 5;

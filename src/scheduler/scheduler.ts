@@ -10,6 +10,7 @@
 //   unknown  an answer that never came: look again; the rows say what happened
 //   bad      a row that cannot be decided or stored: set aside here for a while, so that it does not hold up the others
 import { isPassing } from "../core/errors.ts";
+import { Pause } from "../core/pause.ts";
 import type { Clock, Log, Random, Tasks } from "../core/ports.ts";
 import { type Decision, decideFires } from "../core/schedule/decide.ts";
 import { Definitions, type ScheduleDefinition, seedOf } from "../core/schedule/definition.ts";
@@ -77,7 +78,7 @@ export class Scheduler {
   /** Rows that failed, by id and version, and until when they are left alone. */
   #aside = new Map<string, number>();
   #isPoked = false;
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
   #looking: Promise<void> = Promise.resolve();
   #endsLookedAt = Number.NEGATIVE_INFINITY;
   #errorPauseMs = firstPauseMs;
@@ -85,6 +86,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.clock);
   }
 
   /** Since the process began. */
@@ -102,7 +104,7 @@ export class Scheduler {
   /** A schedule was made or changed: look now. */
   poke(): void {
     this.#isPoked = true;
-    this.#wake?.();
+    this.#pause.wake();
   }
 
   /** One look: fires all that is due now. Answers how long to pause, in ms. */
@@ -129,7 +131,7 @@ export class Scheduler {
     while (!signal.aborted) {
       this.#isPoked = false;
       const pauseMs = await this.#carefulTurn();
-      await this.#pause(signal, Math.min(pauseMs, this.#endsPauseMs()));
+      if (!this.#isPoked) await this.#pause.take(Math.min(pauseMs, this.#endsPauseMs()), signal);
     }
   }
 
@@ -145,21 +147,6 @@ export class Scheduler {
       this.#errorPauseMs = Math.min(this.#options.pollMs, this.#errorPauseMs * 2);
       return this.#jittered(this.#errorPauseMs);
     }
-  }
-
-  #pause(signal: AbortSignal, ms: number): Promise<void> {
-    if (this.#isPoked || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancelTimer();
-        this.#wake = undefined;
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancelTimer = this.#options.clock.after(ms, done);
-      this.#wake = done;
-      signal.addEventListener("abort", done, { once: true });
-    });
   }
 
   #jittered(ms: number): number {

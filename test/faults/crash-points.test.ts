@@ -24,8 +24,9 @@ describeWorlds("an execution whose process is killed", (newPlace) => {
   const nursery = makeNursery<CrashArguments>("./crash-child.ts");
   const run = (plot: PlotName, deadly: readonly Spot[]): Promise<Chain> => runChain(nursery, newPlace(), plot, deadly);
 
-  const tried = { saga: new Set<string>(), tcc: new Set<string>() };
-  const triedIn = (plot: PlotName): Set<string> => (plot === "confirms" || plot === "cancels" ? tried.tcc : tried.saga);
+  const tried = { saga: new Set<string>(), early: new Set<string>(), tcc: new Set<string>() };
+  const kinds: Partial<Record<PlotName, keyof typeof tried>> = { hurries: "early", confirms: "tcc", cancels: "tcc" };
+  const triedIn = (plot: PlotName): Set<string> => tried[kinds[plot] ?? "saga"];
 
   describe.each(plotNames)("(%s)", (plot) => {
     it(

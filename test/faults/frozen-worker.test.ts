@@ -122,6 +122,8 @@ const sameplace = [
   ),
   before("as the record of a far transaction", "buys", commitOf("ledger action")),
   before("as the record of a call", "buys", commitOf("charge action")),
+  before("as the record of a call that the function has heard of", "hurries", commitOf("charge action")),
+  before("as the last record with the end", "hurries", commitOf("award action + complete")),
   before("as the record of an undo", "refused", commitOf("charge compensation")),
   before("as the pivot", "buys", commitOf(":pivot action + pivot")),
   before("as the end", "buys", commitOf("complete")),

@@ -1,6 +1,7 @@
 // Which schedules follow which jobs, as this process knows it: read at start, when somebody says that schedules changed, and
 // every now and then. What is a moment out of date here costs nobody a wrong start: an arrival looks at its schedule again.
 import { isPassing } from "../../core/errors.ts";
+import { Pause } from "../../core/pause.ts";
 import type { Clock, Log, Tasks } from "../../core/ports.ts";
 import { Definitions } from "../../core/schedule/definition.ts";
 import type { Follower } from "../../core/schedule/graph.ts";
@@ -19,10 +20,11 @@ export class Followers {
   readonly #options: FollowersOptions;
   readonly #definitions = new Definitions();
   #byJob: ReadonlyMap<string, readonly ScheduleRow[]> = new Map();
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
 
   constructor(options: FollowersOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.clock);
   }
 
   /** Of this job, or of schedules of it. */
@@ -47,12 +49,12 @@ export class Followers {
 
   /** Schedules were made or changed: look now. */
   poke(): void {
-    this.#wake?.();
+    this.#pause.wake();
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#pause(signal);
+      await this.#pause.take(this.#options.pollMs, signal);
       if (signal.aborted) return;
       try {
         await this.refresh();
@@ -62,20 +64,6 @@ export class Followers {
           log.error({ err: error }, "schedules that follow others could not be read; trying again");
       }
     }
-  }
-
-  #pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancelTimer();
-        this.#wake = undefined;
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancelTimer = this.#options.clock.after(this.#options.pollMs, done);
-      this.#wake = done;
-      signal.addEventListener("abort", done, { once: true });
-    });
   }
 
   #followed(row: ScheduleRow): Follower["upstreams"] {

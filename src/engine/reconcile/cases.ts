@@ -1,9 +1,10 @@
 // One bad row: what was tried for it before, and what is to be done now.
-import { isCodedError, parseStoredError, type StoredError, toStoredError } from "../../core/errors.ts";
+import { isCodedError, type StoredError } from "../../core/errors.ts";
 import { isTerminal } from "../../core/execution.ts";
 import type { AnyJob } from "../../core/job.ts";
 import { decideRow, type ScanMark, type Tally } from "../../core/reconcile.ts";
 import type { ExecutionRow, NewExecution, StartOutcome } from "../../core/store.ts";
+import { parseStoredError, toStoredError } from "../../core/stored-error.ts";
 import { prepare } from "../prepare.ts";
 import type { Run } from "../run.ts";
 import type { Plan } from "./plan.ts";

@@ -1,6 +1,7 @@
 // One run being carried out. What it ends with is decided once; what comes later is void.
-import { toStoredError } from "../../core/errors.ts";
+
 import type { Clock } from "../../core/ports.ts";
+import { toStoredError } from "../../core/stored-error.ts";
 import { codes } from "../../protocol/xxl-job/wire.ts";
 import type { XxlContext, XxlHandler, XxlRun } from "./handler.ts";
 import type { RunRow } from "./records.ts";

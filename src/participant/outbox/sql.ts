@@ -1,5 +1,5 @@
 // What the outbox needs of a database. The dialects' files hold the statements; here is what they share.
-import { InvariantError, parseStoredError, type StoredError } from "../../core/errors.ts";
+import { InvariantError, type StoredError } from "../../core/errors.ts";
 import {
   type ClaimedMessage,
   type ClaimRequest,
@@ -16,6 +16,7 @@ import {
   type WatchRequest,
 } from "../../core/outbox.ts";
 import type { Row, Script } from "../../core/script.ts";
+import { parseStoredError } from "../../core/stored-error.ts";
 
 export interface OutboxSql {
   /** False: the id is taken on this topic. */

@@ -21,14 +21,13 @@ import {
   isRefusal,
   KeyInputMismatchError,
   OptionError,
-  parseStoredError,
   type StoredError,
   StoreOutcomeUnknownError,
-  toStoredError,
 } from "../../core/errors.ts";
 import { deriveRecordKey, validateBusinessKey, validateScope } from "../../core/keys.ts";
 import { checkFunction, checkInteger, checkOptions } from "../../core/options.ts";
 import type { Awaitable, Participant } from "../../core/participant.ts";
+import { parseStoredError, toStoredError } from "../../core/stored-error.ts";
 import { sha256 } from "../../system.ts";
 import { keepLease, leaseLost } from "./lease.ts";
 import type { Claimed, LeasedRecords } from "./leased.ts";

@@ -14,7 +14,6 @@ import {
   isCodedError,
   KeyInputMismatchError,
   OptionError,
-  parseStoredError,
   StoreConflictError,
   StoreUnavailableError,
 } from "../../core/errors.ts";
@@ -24,6 +23,7 @@ import { checkFunction, checkOptions } from "../../core/options.ts";
 import type { Awaitable, Mode, OnceRequest, Participant } from "../../core/participant.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Script } from "../../core/script.ts";
+import { parseStoredError } from "../../core/stored-error.ts";
 import { sha256 } from "../../system.ts";
 import type { Base } from "../base.ts";
 import { ask, call, type Work } from "../work.ts";

@@ -1,9 +1,10 @@
 import { type Duration, toMs } from "../../core/duration.ts";
-import { CatalogError, describeValue, NonRetryableError, OptionError, toStoredError } from "../../core/errors.ts";
+import { CatalogError, describeValue, NonRetryableError, OptionError } from "../../core/errors.ts";
 import { validateBusinessKey, validateScope } from "../../core/keys.ts";
 import { checkOptions } from "../../core/options.ts";
 import type { Participant } from "../../core/participant.ts";
 import type { Actor } from "../../core/ports.ts";
+import { toStoredError } from "../../core/stored-error.ts";
 import type { LeasedRecords } from "./leased.ts";
 import { type Markers, recordsOf } from "./markers.ts";
 import { defaultRetention, minRetainMs } from "./once.ts";

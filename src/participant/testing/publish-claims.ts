@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { toStoredError } from "../../core/errors.ts";
 import { type PublishOptions, topic } from "../../core/message.ts";
 import type { ClaimedMessage, OutboxPort, Report, Verdict } from "../../core/outbox.ts";
 import type { Schema } from "../../core/schema.ts";
+import { toStoredError } from "../../core/stored-error.ts";
 import { andThen, BodyError, type Claim, codeOf, type Scene } from "./scene.ts";
 
 const order: Schema<{ id: string }, { id: string }> = {

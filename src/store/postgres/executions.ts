@@ -7,12 +7,13 @@ import { claim, rescue } from "./claims.ts";
 import { committing } from "./commit.ts";
 import { type Connections, RollBack } from "./connection.ts";
 import { loadExecutions } from "./load.ts";
+import type { Notices } from "./notify.ts";
 import { discard, lockSlot, seekSlot } from "./slots.ts";
 import { int, intOrNull, plainList, text, textOrNull } from "./values.ts";
 
-export function executionStore(connections: Connections): ExecutionStore {
+export function executionStore(connections: Connections, notices: Notices): ExecutionStore {
   return {
-    commit: committing(connections),
+    commit: committing(connections, notices),
     claim: (request) => claim(connections, request),
     rescue: (request) => rescue(connections, request),
     load: (ids) => loadExecutions(connections, ids),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPostgres } from "../../../test/services/describe.ts";
-import { newId, until } from "../testing/scene.ts";
+import { newId, record, Scene, until } from "../testing/scene.ts";
 import { type OpenStore, openStore } from "./testing/store.ts";
 
 describeWithPostgres("announcements", (database) => {
@@ -19,6 +19,9 @@ describeWithPostgres("announcements", (database) => {
     await until("the listener", async () => (heard.length > 0 ? true : undefined));
     return { heard, stop };
   }
+
+  /** After it a commit may carry news. */
+  const quietMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
 
   it("a listener is told to look once when it begins to hear", async () => {
     const { heard, stop } = await listening(there.store, "begins");
@@ -42,6 +45,43 @@ describeWithPostgres("announcements", (database) => {
     expect(heard).toHaveLength(102);
     counted.release(true);
     stop();
+  });
+
+  it("work that is started after a quiet moment is announced by its own commit, later work is not", async () => {
+    const scene = new Scene(here.store);
+    const { heard, stop } = await listening(there.store, scene.namespace);
+    await quietMoment();
+    const start = async (given = {}) => {
+      const { starts } = await here.store.executions.commit([scene.execution(given), scene.execution(given)], []);
+      return starts.map((outcome) => outcome.kind === "started" && outcome.isAnnounced);
+    };
+    const { id } = await scene.worker();
+    expect(await start({ claimFor: id })).toEqual([false, false]);
+    expect(await start()).toEqual([true, true]);
+    expect(await start()).toEqual([false, false]);
+    await until("the news", async () => (heard.length > 1 ? true : undefined));
+    expect(heard).toEqual([null, null]);
+    stop();
+  });
+
+  it("a commit with news in it lands its writes, too, and tells each namespace", async () => {
+    const scenes = [new Scene(here.store), new Scene(here.store)];
+    const heard = await Promise.all(scenes.map(({ namespace }) => listening(there.store, namespace)));
+    const [scene] = scenes as [Scene];
+    const lease = await scene.running(await scene.worker());
+    await quietMoment();
+    const outcomes = await here.store.executions.commit(
+      scenes.map((one) => one.execution()),
+      [{ lease, direction: "forward", records: [record("one")] }],
+    );
+    expect(outcomes).toMatchObject({
+      starts: [{ isAnnounced: true }, { isAnnounced: true }],
+      writes: [{ kind: "done" }],
+    });
+    for (const one of heard) {
+      await until("the news", async () => (one.heard.length > 1 ? true : undefined));
+      one.stop();
+    }
   });
 
   it("a store does not hear itself", async () => {

@@ -55,7 +55,7 @@ export function postgres(pool: pg.Pool, options: PostgresOptions = {}): Store {
   let identity: string | undefined;
   return {
     kind: "postgres",
-    executions: executionStore(connections),
+    executions: executionStore(connections, notices),
     workers: workerStore(connections),
     commands: commandStore(connections),
     executors: executorStore(connections),

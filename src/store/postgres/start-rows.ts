@@ -22,26 +22,26 @@ export const ownerOf = (start: NewExecution): string | null => (start.delayMs > 
 
 const startColumns: readonly Column<NewExecution>[] = [
   ["id", "uuid", (start) => start.id],
-  ["namespace", "text", (start) => start.namespace],
-  ["job", "text", (start) => start.job],
-  ["version", "integer", (start) => start.version],
-  ["priority", "integer", (start) => start.priority],
-  ['"group"', "text", (start) => start.group],
-  ["delay_ms", "bigint", (start) => start.delayMs],
-  ["timeout_ms", "bigint", (start) => start.timeoutMs],
-  ["retain_ms", "bigint", (start) => start.retainMs],
-  ["parent", "uuid", (start) => start.parent],
-  ["root", "uuid", (start) => (start.root === start.id ? null : start.root)],
-  ["trace_context", "text", (start) => start.traceContext],
-  ["actor", "text", (start) => actorName(start.actor)],
+  ["namespace", "text", (start) => start.namespace, "mostly-alike"],
+  ["job", "text", (start) => start.job, "mostly-alike"],
+  ["version", "integer", (start) => start.version, "mostly-alike"],
+  ["priority", "integer", (start) => start.priority, "mostly-alike"],
+  ['"group"', "text", (start) => start.group, "mostly-alike"],
+  ["delay_ms", "bigint", (start) => start.delayMs, "mostly-alike"],
+  ["timeout_ms", "bigint", (start) => start.timeoutMs, "mostly-alike"],
+  ["retain_ms", "bigint", (start) => start.retainMs, "mostly-alike"],
+  ["parent", "uuid", (start) => start.parent, "mostly-alike"],
+  ["root", "uuid", (start) => (start.root === start.id ? null : start.root), "mostly-alike"],
+  ["trace_context", "text", (start) => start.traceContext, "mostly-alike"],
+  ["actor", "text", (start) => actorName(start.actor), "mostly-alike"],
   ["input", "bytea", (start) => start.input],
 ];
 const keyColumns: readonly Column<NewExecution>[] = [
   ["key", "text", (start) => start.key],
   ["fingerprint", "text", (start) => start.fingerprint],
-  ["key_retain_ms", "bigint", (start) => start.keyRetainMs],
+  ["key_retain_ms", "bigint", (start) => start.keyRetainMs, "mostly-alike"],
 ];
-const ownerColumns: readonly Column<NewExecution>[] = [["worker", "uuid", (start) => ownerOf(start)]];
+const ownerColumns: readonly Column<NewExecution>[] = [["worker", "uuid", (start) => ownerOf(start), "mostly-alike"]];
 const scheduleColumns: readonly Column<NewExecution>[] = [
   ["schedule", "uuid", (start) => start.scheduled?.schedule ?? null],
   ["scheduled_at", "bigint", (start) => start.scheduled?.at ?? null],

@@ -27,16 +27,16 @@ export const recordsOf = (writes: readonly Write[]): readonly RecordRow[] => row
 export const recordColumns: readonly Column<RecordRow>[] = [
   ["execution_id", "uuid", (record) => record.id],
   ["step", "text", ({ row }) => row.step],
-  ["role", "text", ({ row }) => row.role],
-  ["kind", "text", ({ row }) => row.kind],
+  ["role", "text", ({ row }) => row.role, "mostly-alike"],
+  ["kind", "text", ({ row }) => row.kind, "mostly-alike"],
   ["seq", "integer", ({ row }) => row.seq],
   ["started", "integer", ({ row }) => row.started],
-  ["attempt", "integer", ({ row }) => row.attempt],
-  ["state", "text", ({ row }) => row.state],
+  ["attempt", "integer", ({ row }) => row.attempt, "mostly-alike"],
+  ["state", "text", ({ row }) => row.state, "mostly-alike"],
   ["body", "bytea", ({ row }) => row.body],
   ["at", "bigint", ({ row }) => row.at],
-  ["token", "integer", (record) => record.token],
-  ["actor", "text", ({ row }) => row.actor],
+  ["token", "integer", (record) => record.token, "mostly-alike"],
+  ["actor", "text", ({ row }) => row.actor, "mostly-alike"],
 ];
 
 /** Primary key of journal. Repeats meet their own rows, and pass. */
@@ -127,14 +127,19 @@ export const openIncidentsSql = `
 /** What a transition does to the guard row. */
 export const moveColumns: readonly Column<Write>[] = [
   ["id", "uuid", (write) => write.lease.executionId],
-  ["status", "text", (write) => ruleOf(write)?.status ?? null],
-  ["phase", "text", (write) => ruleOf(write)?.phase ?? null],
+  ["status", "text", (write) => ruleOf(write)?.status ?? null, "mostly-alike"],
+  ["phase", "text", (write) => ruleOf(write)?.phase ?? null, "mostly-alike"],
   // Only a turn has a reason; it is kept to the end.
-  ["reason", "text", ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null)],
-  ["wake_ms", "bigint", ({ transition }) => wakeInMs(transition)],
+  [
+    "reason",
+    "text",
+    ({ transition }) => (transition?.name === "turn-back" ? (transition.reason ?? null) : null),
+    "mostly-alike",
+  ],
+  ["wake_ms", "bigint", ({ transition }) => wakeInMs(transition), "mostly-alike"],
   ["result", "bytea", ({ transition }) => transition?.outcome?.result ?? null],
   ["error", "bytea", ({ transition }) => transition?.outcome?.error ?? null],
-  ["undone_count", "integer", ({ transition }) => transition?.outcome?.undoneCount || null],
+  ["undone_count", "integer", ({ transition }) => transition?.outcome?.undoneCount || null, "mostly-alike"],
 ];
 
 function wakeInMs(transition: Transition | undefined): number | null {

@@ -2,12 +2,12 @@
 
 import { job } from "../../../src/core/define.ts";
 import { NonRetryableError } from "../../../src/core/errors.ts";
-import type { AnyJob } from "../../../src/core/job.ts";
+import type { AnyJob, Context } from "../../../src/core/job.ts";
 import type { Schema } from "../../../src/core/schema.ts";
 import { type Book, newReceipt } from "./book.ts";
 import type { World } from "./world.ts";
 
-export const plotNames = ["buys", "refused", "fails", "confirms", "cancels"] as const;
+export const plotNames = ["buys", "hurries", "refused", "fails", "confirms", "cancels"] as const;
 export type PlotName = (typeof plotNames)[number];
 
 export interface Expected {
@@ -25,12 +25,15 @@ const givenBack = ["remote undo charge", "far undo ledger", "own undo stock"];
 const takenRows = ["stock action", "ledger action", "charge action"];
 const givenBackRows = ["charge compensation", "ledger compensation", "stock compensation"];
 
+const bought: Expected = {
+  state: "completed",
+  effects: [...taken, "remote award"],
+  journal: [...takenRows, ":pivot action", "award action"],
+};
+
 export const expected: Readonly<Record<PlotName, Expected>> = {
-  buys: {
-    state: "completed",
-    effects: [...taken, "remote award"],
-    journal: [...takenRows, ":pivot action", "award action"],
-  },
+  buys: bought,
+  hurries: bought,
   refused: {
     state: "compensated",
     effects: [...taken, ...givenBack],
@@ -78,15 +81,17 @@ export function makePlots(world: World): Readonly<Record<PlotName, AnyJob>> {
     { on: own, name: "stock" },
     { on: far, name: "ledger" },
   ] as const;
+  const buy = async (ctx: Context): Promise<readonly unknown[]> => {
+    const receipts: unknown[] = [];
+    for (const { on, name } of take) receipts.push(await ctx.tx(on.on, name, inBook(on, name, ctx.key)));
+    receipts.push(await ctx.step("charge", remoteFor(ctx).step("charge")));
+    await ctx.pivot();
+    receipts.push(await ctx.step("award", remoteFor(ctx).forGood("award")));
+    return receipts;
+  };
   return {
-    buys: job("buys", buying, async (ctx) => {
-      const receipts: unknown[] = [];
-      for (const { on, name } of take) receipts.push(await ctx.tx(on.on, name, inBook(on, name, ctx.key)));
-      receipts.push(await ctx.step("charge", remoteFor(ctx).step("charge")));
-      await ctx.pivot();
-      receipts.push(await ctx.step("award", remoteFor(ctx).forGood("award")));
-      return receipts;
-    }),
+    buys: job("buys", buying, buy),
+    hurries: job("hurries", { ...buying, results: "early" }, buy),
     refused: job("refused", buying, async (ctx) => {
       for (const { on, name } of take) await ctx.tx(on.on, name, inBook(on, name, ctx.key));
       await ctx.step("charge", remoteFor(ctx).step("charge"));
