@@ -36,12 +36,13 @@ describeWithOwnPostgres("a PostgreSQL of a test's own", (server) => {
       await Promise.all(connections.map((it) => it.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")))
     ).map(({ rows }) => rows[0]?.pid ?? 0);
     for (const pid of pids) process.kill(pid, "SIGSTOP");
-    const restarted = server().restart("kill");
-    while (pids.length > 0) {
-      await new Promise((resolve) => void setTimeout(resolve, 20));
-      for (const pid of pids.splice(0, 8)) process.kill(pid, "SIGCONT");
-    }
-    await restarted;
+    const letGo = async (): Promise<void> => {
+      while (pids.length > 0) {
+        await new Promise((resolve) => void setTimeout(resolve, 20));
+        for (const pid of pids.splice(0, 8)) process.kill(pid, "SIGCONT");
+      }
+    };
+    await Promise.all([server().restart("kill"), letGo()]);
     expect(await scalar(server().url, "SELECT 1")).toBe(1);
     await Promise.allSettled(connections.map((it) => it.end()));
   });
